@@ -1,0 +1,84 @@
+/*
+ * limits: every bound of the engine, in one place.
+ *
+ * A row is a name, a value, a unit and what happens there. The rows become enum constants
+ * (LIMIT_name), lines of /metrics (jiesu_limit{name="..."}) and the table of README.
+ */
+#ifndef JIESU_BASE_LIMITS_H
+#define JIESU_BASE_LIMITS_H
+
+#define LIMIT_TABLE(X)                                                                             \
+    X(HTTP_HEAD_BYTES, 16384, "bytes", "request line and headers; over it 414 or 431")             \
+    X(HTTP_BODY_BYTES, 65536, "bytes", "body of one request; over it 413")                         \
+    X(HTTP_BATCH_BYTES, 8388608, "bytes", "body of an NDJSON batch; over it 413")                  \
+    X(HTTP_HEADERS, 100, "headers", "header lines of one request; over it 431")                    \
+    X(HTTP_CONNECTIONS, 10000, "connections", "open at once; over it 503 and close")               \
+    X(HTTP_HEAD_MS, 10000, "ms", "to receive a request's head; over it 408")                       \
+    X(HTTP_BODY_MS, 30000, "ms", "to receive a request's body; over it 408")                       \
+    X(HTTP_IDLE_MS, 60000, "ms", "between two requests; over it the connection is closed")         \
+    X(HTTP_WRITE_MS, 30000, "ms", "for a reader to take a response; over it closed")               \
+    X(HTTP_UNSENT_BYTES, 16777216, "bytes", "waiting for a slow reader; over it closed")           \
+    X(HTTP_DRAIN_MS, 10000, "ms", "for requests in flight at shutdown")                            \
+    X(HTTP_LINGER_MS, 2000, "ms", "for a client to close after our last answer")                   \
+    X(HTTP_LINGER_BYTES, 1048576, "bytes", "thrown away after our last answer")                    \
+    X(JSON_DEPTH, 16, "levels", "nesting of a JSON body; over it 400")                             \
+    X(BATCH_LINES, 1000, "lines", "in one NDJSON batch; over it 413")                              \
+    X(TEXT_CHARS, 8000, "characters", "complaint text; over it 400")                               \
+    X(TITLE_CHARS, 200, "characters", "complaint title; over it 400")                              \
+    X(ADDRESS_CHARS, 200, "characters", "location.address; over it 400")                           \
+    X(RESIDENT_FIELD_CHARS, 64, "characters", "resident id, name or phone; over it 400")           \
+    X(ATTACHMENTS, 9, "URLs", "attachments of a complaint; over it 400")                           \
+    X(ATTACHMENT_BYTES, 1024, "bytes", "one attachment URL; over it 400")                          \
+    X(IDEMPOTENCY_KEY_BYTES, 255, "bytes", "Idempotency-Key; over it 400")                         \
+    X(IDEMPOTENCY_TTL_S, 86400, "s", "how long an idempotency key is remembered")                  \
+    X(NOTE_CHARS, 1000, "characters", "note or result of a step; over it 400")                     \
+    X(REPLY_BUDGET_MS, 200, "ms", "to have Redis confirm before answering 202")                    \
+    X(COMMIT_WAIT_MS, 5000, "ms", "to have the outbox commit before answering 503")                \
+    X(LONG_POLL_S, 60, "s", "longest wait of a long poll")                                         \
+    X(LONG_POLLS, 4096, "requests", "long polls waiting in one loop; over it 503")                 \
+    X(QUEUE_PAGE, 100, "orders", "most a worker's queue answer holds")                             \
+    X(OUTBOX_WAITING, 65536, "records", "waiting for their commit; over it 503")                   \
+    X(OUTBOX_BATCH, 512, "records", "committed by one fsync at the most")                          \
+    X(OUTBOX_HELD, 2000000, "records", "held until Redis cannot forget them; over it 503")         \
+    X(OUTBOX_HOLD_MS, 2000, "ms", "a confirmed record is held longer, for everysec AOF")           \
+    X(DISPATCH_WINDOW, 1024, "commands", "sent to Redis and not yet answered")                     \
+    X(DISPATCH_QUEUE, 16384, "records", "committed and waiting in memory; over it read from disk") \
+    X(REDIS_QUEUE, 8192, "commands", "waiting on one Redis connection; over it refused")           \
+    X(REDIS_CONNECT_MS, 2000, "ms", "to connect to Redis")                                         \
+    X(REDIS_COMMAND_MS, 3000, "ms", "to be answered by Redis; over it the connection is reset")    \
+    X(REDIS_BACKOFF_MIN_MS, 20, "ms", "before the first reconnect; doubles, with jitter")          \
+    X(REDIS_BACKOFF_MAX_MS, 1000, "ms", "between two reconnects at the most")                      \
+    X(REDIS_REPLY_BYTES, 16777216, "bytes", "one reply of Redis; over it the connection is reset") \
+    X(REDIS_UNSENT_BYTES, 67108864, "bytes", "waiting to be sent to one Redis; over it refused")    \
+    X(REDIS_CHILD_BACKOFF_MS, 5000, "ms", "before the embedded Redis is started again, at the most") \
+    X(REDIS_CHILD_STOP_MS, 10000, "ms", "for the embedded Redis to end by itself; over it killed")  \
+    X(KEYWORDS, 1000000, "keywords", "in one rule set")                                            \
+    X(KEYWORD_UNITS, 32, "units", "in one keyword after normalisation")                            \
+    X(DIRECTORY_FILES, 1000, "files", "in rules/directory")                                        \
+    X(POLYGON_POINTS, 1000, "points", "in one grid's polygon")                                     \
+    X(SHIFTS, 21, "shifts", "of one worker")                                                       \
+    X(REGEXES, 10000, "regexes", "in one rule set")                                                \
+    X(REGEX_MATCH, 100000, "steps", "PCRE2 match limit of one regex on one text")                  \
+    X(REGEX_DEPTH, 250, "levels", "PCRE2 depth limit")                                             \
+    X(REGEX_HEAP_KIB, 1024, "KiB", "PCRE2 heap limit")                                             \
+    X(REGEX_PATTERN_UNITS, 512, "units", "in one pattern")                                         \
+    X(RULE_FILE_BYTES, 4194304, "bytes", "one file of rules/")                                     \
+    X(RULE_FILES, 1000, "files", "in one rule set")                                                \
+    X(RULE_TARGETS, 20000, "rules", "category paths, urgencies, kinds and tags in one rule set")   \
+    X(YAML_DEPTH, 32, "levels", "nesting of a YAML file")                                          \
+    X(YAML_NODES, 1000000, "nodes", "in one YAML file")                                            \
+    X(EVIDENCE, 32, "items", "evidence kept in a verdict")                                         \
+    X(SECONDARY, 3, "categories", "secondary categories kept in a verdict")                        \
+    X(THREADS, 64, "threads", "HTTP loops")                                                        \
+    X(INPUT_LINE_BYTES, 1048576, "bytes", "one line of a file given to the command line")          \
+    X(CONFIG_BYTES, 65536, "bytes", "the configuration file")                                      \
+    X(LOG_BURST, 10, "lines", "of one event in one second")                                        \
+    X(LOG_LINE_BYTES, 4096, "bytes", "one log line; longer fields are cut")
+
+enum limit {
+#define X(name, value, unit, text) LIMIT_##name = (value),
+    LIMIT_TABLE(X)
+#undef X
+};
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * metric: counters, gauges and latency histograms, and their Prometheus text.
+ *
+ * A row is declared once; rows that differ only in their label stand next to each other and share
+ * their HELP line. Counting is one relaxed atomic addition, so any thread may count. Names follow
+ * Prometheus' conventions: base units (seconds, bytes), "_total" for counters.
+ */
+#ifndef JIESU_BASE_METRIC_H
+#define JIESU_BASE_METRIC_H
+
+#include "engine/base/buf.h"
+
+#include <stdint.h>
+
+/* X(constant, type, name, label, help): label is "" or `key="value"`. */
+#define METRIC_TABLE(X)                                                                            \
+    X(METRIC_CONNECTIONS, gauge, "jiesu_http_connections", "", "open HTTP connections")            \
+    X(METRIC_CONNECTIONS_REFUSED, counter, "jiesu_http_connections_refused_total", "",             \
+      "connections refused because the limit was reached")                                         \
+    X(METRIC_HTTP_2XX, counter, "jiesu_http_responses_total", "class=\"2xx\"", "responses")        \
+    X(METRIC_HTTP_4XX, counter, "jiesu_http_responses_total", "class=\"4xx\"", "responses")        \
+    X(METRIC_HTTP_5XX, counter, "jiesu_http_responses_total", "class=\"5xx\"", "responses")        \
+    X(METRIC_HTTP_ABORTED, counter, "jiesu_http_aborted_total", "",                                \
+      "requests whose client went away before the answer")                                         \
+    X(METRIC_HTTP_REFUSED, counter, "jiesu_http_refused_requests_total", "",                       \
+      "requests refused because they could be read two ways or broke the grammar")                 \
+    X(METRIC_HTTP_TIMEOUT, counter, "jiesu_http_timeouts_total", "",                               \
+      "connections closed because a wait passed its deadline")                                     \
+    X(METRIC_COMPLAINTS_ACCEPTED, counter, "jiesu_complaints_total", "result=\"accepted\"",        \
+      "complaints by result")                                                                      \
+    X(METRIC_COMPLAINTS_INVALID, counter, "jiesu_complaints_total", "result=\"invalid\"",          \
+      "complaints by result")                                                                      \
+    X(METRIC_COMPLAINTS_REPLAYED, counter, "jiesu_complaints_total", "result=\"replayed\"",        \
+      "complaints by result")                                                                      \
+    X(METRIC_COMPLAINTS_UNAVAILABLE, counter, "jiesu_complaints_total", "result=\"unavailable\"",  \
+      "complaints by result")                                                                      \
+    X(METRIC_REVIEWS, counter, "jiesu_verdicts_review_total", "",                                  \
+      "verdicts that ask a person to review")                                                      \
+    X(METRIC_REGEX_LIMITED, counter, "jiesu_regex_limit_hits_total", "",                           \
+      "regex runs stopped by a match, depth or heap limit")                                        \
+    X(METRIC_OUTBOX_COMMITS, counter, "jiesu_outbox_commits_total", "", "outbox transactions")     \
+    X(METRIC_OUTBOX_RECORDS, counter, "jiesu_outbox_records_total", "", "records committed")       \
+    X(METRIC_OUTBOX_ERRORS, counter, "jiesu_outbox_errors_total", "",                              \
+      "outbox transactions that failed")                                                           \
+    X(METRIC_OUTBOX_HELD, gauge, "jiesu_outbox_held_records", "",                                  \
+      "records held because Redis could still forget them")                                        \
+    X(METRIC_OUTBOX_UNCONFIRMED, gauge, "jiesu_outbox_unconfirmed_records", "",                    \
+      "records committed and not yet confirmed by Redis")                                          \
+    X(METRIC_REPLAYS, counter, "jiesu_dispatch_replays_total", "",                                 \
+      "replays after Redis came back with another run id")                                         \
+    X(METRIC_REPLAYED_RECORDS, counter, "jiesu_dispatch_replayed_records_total", "",               \
+      "records sent again by a replay")                                                            \
+    X(METRIC_DUPLICATES, counter, "jiesu_dispatch_duplicates_total", "",                           \
+      "records that turned out to be a retry of an order that already exists")                     \
+    X(METRIC_POISONED, counter, "jiesu_dispatch_rejected_total", "",                               \
+      "records that Redis refused for good")                                                       \
+    X(METRIC_REDIS_CONNECTED, gauge, "jiesu_redis_connections", "", "Redis connections that work") \
+    X(METRIC_REDIS_RECONNECTS, counter, "jiesu_redis_reconnects_total", "", "Redis reconnects")    \
+    X(METRIC_REDIS_TIMEOUTS, counter, "jiesu_redis_timeouts_total", "",                            \
+      "Redis commands that were not answered in time")                                             \
+    X(METRIC_REDIS_CHILD_STARTS, counter, "jiesu_redis_child_starts_total", "",                    \
+      "starts of the embedded Redis")                                                              \
+    X(METRIC_LONG_POLLS, gauge, "jiesu_long_polls", "", "long polls waiting")                      \
+    X(METRIC_LOG_SUPPRESSED, counter, "jiesu_log_suppressed_lines_total", "",                      \
+      "log lines dropped by the rate limit")
+
+/* X(constant, name, help): recorded in nanoseconds, shown in seconds. */
+#define METRIC_HIST_TABLE(X)                                                                \
+    X(METRIC_HIST_REQUEST, "jiesu_http_request_duration_seconds",                           \
+      "from the last byte of a request to the first byte of its answer")                    \
+    X(METRIC_HIST_CLASSIFY, "jiesu_classify_duration_seconds", "one classification")        \
+    X(METRIC_HIST_COMMIT, "jiesu_outbox_commit_duration_seconds", "one outbox transaction") \
+    X(METRIC_HIST_DISPATCH, "jiesu_dispatch_duration_seconds", "from commit to Redis' confirmation")
+
+enum metric {
+#define X(constant, type, name, label, help) constant,
+    METRIC_TABLE(X)
+#undef X
+        METRIC_COUNT
+};
+
+enum metric_hist {
+#define X(constant, name, help) constant,
+    METRIC_HIST_TABLE(X)
+#undef X
+        METRIC_HIST_COUNT
+};
+
+/* Allocates the histograms. Call once, before threads start. 0, or -1 when memory is short;
+ * counters work without it and metric_time then does nothing. */
+int metric_init(void);
+/* Frees the histograms, after the other threads have ended. */
+void metric_free(void);
+void metric_add(enum metric metric, int64_t n);
+void metric_set(enum metric metric, int64_t value);
+int64_t metric_get(enum metric metric);
+void metric_time(enum metric_hist hist, uint64_t ns);
+/* Appends all metrics, the limits and the process figures in Prometheus' text format 0.0.4. */
+void metric_write(struct buf *out);
+/* Sets all to zero, for tests. */
+void metric_reset(void);
+
+#endif
