@@ -1,0 +1,53 @@
+#include "classifiers/evidence.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t shares[EVIDENCE_GROUPS] = {
+    [EVIDENCE_GROUP_WINNER] = 12, [EVIDENCE_GROUP_URGENCY] = 8,   [EVIDENCE_GROUP_KIND] = 4,
+    [EVIDENCE_GROUP_TAG] = 4,     [EVIDENCE_GROUP_RUNNER_UP] = 4,
+};
+_Static_assert(12 + 8 + 4 + 4 + 4 <= LIMIT_EVIDENCE, "the shares fit");
+
+static bool beats(const struct evidence_match *a, const struct evidence_match *b)
+{
+    if (abs(a->weight) != abs(b->weight))
+        return abs(a->weight) > abs(b->weight);
+    if (a->from != b->from)
+        return a->from < b->from;
+    if (a->to != b->to)
+        return a->to > b->to;
+    return a->use < b->use;
+}
+
+void evidence_offer(struct evidence_picker *picker, enum evidence_group group,
+                    const struct evidence_match *match)
+{
+    struct evidence_match *best = picker->best[group];
+    size_t count = picker->counts[group];
+    if (count == LIMIT_EVIDENCE && !beats(match, &best[count - 1]))
+        return;
+    size_t at = count == LIMIT_EVIDENCE ? count - 1 : count;
+    for (; at > 0 && beats(match, &best[at - 1]); at--)
+        best[at] = best[at - 1];
+    best[at] = *match;
+    if (count < LIMIT_EVIDENCE)
+        picker->counts[group]++;
+}
+
+void evidence_share(const struct evidence_picker *picker, size_t takes[EVIDENCE_GROUPS])
+{
+    size_t left = LIMIT_EVIDENCE;
+    for (size_t g = 0; g < EVIDENCE_GROUPS; g++) {
+        takes[g] = picker->counts[g] < shares[g] ? picker->counts[g] : shares[g];
+        left -= takes[g];
+    }
+    for (size_t g = 0; g < EVIDENCE_GROUPS; g++) {
+        size_t more = picker->counts[g] - takes[g];
+        if (more > left)
+            more = left;
+        takes[g] += more;
+        left -= more;
+    }
+}

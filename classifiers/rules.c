@@ -1,0 +1,95 @@
+#include "classifiers/rules.h"
+
+#include "classifiers/rules_build.h"
+#include "classifiers/rules_files.h"
+#include "classifiers/rules_private.h"
+#include "classifiers/rules_read.h"
+#include "engine/base/check.h"
+
+/* A path without a department or an SLA class takes that of the level above it. A parent stands
+ * before its children, so one pass is enough. */
+static void inherit(struct rules *rules)
+{
+    for (size_t i = 0; i < rules->target_count; i++) {
+        struct rules_target *target = &rules->targets[i];
+        if (target->what != EVIDENCE_CATEGORY)
+            continue;
+        const struct rules_target *above =
+            target->parent == RULES_NONE ? NULL : &rules->targets[target->parent];
+        if (target->sla.len == 0)
+            target->sla = above == NULL ? rules->sla_default : above->sla;
+        if (target->department.len == 0 && above != NULL)
+            target->department = above->department;
+    }
+}
+
+struct rules *rules_compile(const struct rules_files *files, struct err *err)
+{
+    struct rules_builder *builder = rules_builder_new(err);
+    if (builder == NULL)
+        return NULL;
+    struct rules *rules = NULL;
+    if (rules_read(builder, files, err) == 0)
+        rules = rules_builder_freeze(builder, err);
+    rules_builder_free(&builder);
+    if (rules != NULL) {
+        inherit(rules);
+        rules_files_id(files, rules->id);
+    }
+    return rules;
+}
+
+struct rules *rules_load(const char *dir, struct err *err)
+{
+    struct err ignored;
+    struct rules_files files;
+    struct rules *rules = NULL;
+    if (err == NULL)
+        err = &ignored;
+    err->code = ERR_NONE;
+    if (rules_files_read(&files, dir, err) == 0)
+        rules = rules_compile(&files, err);
+    rules_files_free(&files);
+    return rules;
+}
+
+struct rules *rules_ref(struct rules *rules)
+{
+    unsigned before = atomic_fetch_add_explicit(&rules->refs, 1, memory_order_relaxed);
+    CHECK(before != 0);
+    return rules;
+}
+
+void rules_unref(struct rules **rules)
+{
+    struct rules *r = *rules;
+    *rules = NULL;
+    if (r == NULL)
+        return;
+    /* What any thread did with the snapshot happens before the last one frees it. */
+    unsigned before = atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel);
+    CHECK(before != 0);
+    if (before == 1)
+        rules_destroy(r);
+}
+
+struct span rules_id(const struct rules *rules)
+{
+    return span_of(rules->id, RULES_ID_BYTES - 1);
+}
+
+struct rules_count rules_count(const struct rules *rules)
+{
+    return (struct rules_count){.categories = rules->category_count,
+                                .keywords = rules->value_count,
+                                .regexes = rules->regex_count + rules->unless_count};
+}
+
+void rules_each_category(const struct rules *rules,
+                         void (*on_category)(void *ctx, struct span path, struct span sla),
+                         void *ctx)
+{
+    for (size_t i = 0; i < rules->target_count; i++)
+        if (rules->targets[i].what == EVIDENCE_CATEGORY)
+            on_category(ctx, rules->targets[i].name, rules->targets[i].sla);
+}

@@ -1,0 +1,59 @@
+/*
+ * text: a resident's text, normalised once to 16-bit units that every matcher reads.
+ *
+ * Normalisation maps code point by code point: NFKC of the single code point, full width to half
+ * width, upper to lower case, traditional to simplified Chinese. One code point may become none,
+ * one or several units; code points above U+FFFF become surrogate pairs. The tables are generated
+ * at build time from utf8proc and OpenCC (scripts/make-text-table.sh). White space of every kind,
+ * line ends too, becomes U+0020, one for one; zero-width characters, bidi controls and variation
+ * selectors become nothing. Folding what was folded changes nothing.
+ *
+ * Each unit remembers the byte it came from, so a hit can be shown in the resident's own words.
+ *
+ * Title and body are one text: the title's units, one boundary unit (TEXT_BOUNDARY), the body's
+ * units. No keyword holds the boundary unit, so none matches across it.
+ */
+#ifndef JIESU_CLASSIFIERS_TEXT_H
+#define JIESU_CLASSIFIERS_TEXT_H
+
+#include "engine/base/err.h"
+#include "engine/base/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TEXT_BOUNDARY ((uint16_t)0xFFFF) /* a noncharacter: never the result of normalisation */
+
+/* Reused from text to text: it keeps its memory. Zero it before the first use. */
+struct text {
+    uint16_t *units;  /* count units */
+    uint32_t *origin; /* for unit i: the offset of its code point in the title or in the body */
+    size_t count;
+    size_t capacity;
+    size_t
+        title_units; /* units [0, title_units) are the title; unit [title_units] is the boundary */
+    struct span title, body; /* the originals, borrowed */
+};
+
+/* Where a run of units came from. */
+struct text_place {
+    bool in_title;
+    struct span bytes; /* inside text->title or text->body */
+    size_t offset;     /* of bytes.ptr within it */
+};
+
+/* Normalises title and body (either may be empty). 0, or -1 and *err: ERR_INVALID with the byte
+ * offset when the UTF-8 is not valid, ERR_LIMIT over 2 GiB, ERR_NOMEM; *text is then good for
+ * text_set and text_free only. The spans must outlive the use of *text. */
+int text_set(struct text *text, struct span title, struct span body, struct err *err);
+/* Maps units [from, to) (from < to, not across the boundary) back to the original bytes: whole code
+ * points, from the first unit's to the last unit's. */
+struct text_place text_place(const struct text *text, size_t from, size_t to);
+void text_free(struct text *text);
+
+/* Normalises one short string (a keyword, a name) into out, at most cap units. Returns the number
+ * of units, or -1 and *err (ERR_INVALID, ERR_LIMIT). */
+ptrdiff_t text_fold(struct span s, uint16_t *out, size_t cap, struct err *err);
+
+#endif
