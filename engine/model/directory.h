@@ -1,0 +1,84 @@
+/*
+ * directory: who answers for which place (rules/directory/): streets, communities, grids, workers,
+ * posts.
+ *
+ * Routing looks for a grid in this order and says which step decided:
+ *   explicit_grid   the complaint names a grid
+ *   polygon         its location lies in a grid's polygon
+ *   place_name      its address, title or text holds a name or alias of a grid (longest name wins;
+ * when two grids are named equally well, the address beats the title, the title the text) community
+ * it names a community (by field or by a community's name in the text): its station street_triage
+ * nothing more is known: the triage of the street it names, or of the first street A community
+ * given by field narrows polygon and place_name to its own grids. The worker is the grid's A post
+ * when on shift, else B, else A all the same (rules say who is told later).
+ */
+#ifndef JIESU_MODEL_DIRECTORY_H
+#define JIESU_MODEL_DIRECTORY_H
+
+#include "classifiers/text.h"
+#include "engine/base/err.h"
+#include "engine/base/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ROUTE_TABLE(X)                      \
+    X(ROUTE_EXPLICIT_GRID, "explicit_grid") \
+    X(ROUTE_POLYGON, "polygon")             \
+    X(ROUTE_PLACE_NAME, "place_name")       \
+    X(ROUTE_COMMUNITY, "community")         \
+    X(ROUTE_STREET_TRIAGE, "street_triage")
+
+enum route_reason {
+#define X(constant, name) constant,
+    ROUTE_TABLE(X)
+#undef X
+        ROUTE_COUNT
+};
+const char *route_reason_name(enum route_reason reason);
+
+struct directory;
+
+struct route_query {
+    struct span grid, community; /* as given, may be empty; unknown ones are the caller's 400 and
+                                  * count as empty here. community may be a street's id */
+    bool has_point;
+    double lat, lon;
+    struct span address;     /* may be empty */
+    const struct text *text; /* normalised title and body; may be NULL */
+    int64_t now;             /* for shifts */
+};
+
+/* Spans borrow from the directory. */
+struct route {
+    struct span street,
+        community;         /* community is the id's first part: for triage, the street's own id */
+    struct span grid;      /* empty for station and triage */
+    struct span grid_name; /* for people; of the station or the street when grid is empty */
+    struct span worker;    /* id of the assignee: never empty */
+    struct span worker_name;
+    struct span post; /* "A", "B", "station", "triage" */
+    enum route_reason reason;
+    struct span matched; /* the place name that decided, or empty */
+};
+
+/* Reads every *.yaml in dir. NULL and *err with file:line:column: unknown references, duplicate ids
+ * or names, a grid without A post, polygons with under 3 points, ... */
+struct directory *directory_load(const char *dir, struct err *err);
+void directory_free(struct directory **directory);
+/* scratch is none: routing folds the address on the stack. Always finds a worker. */
+void directory_route(const struct directory *directory, const struct route_query *query,
+                     struct route *route);
+bool directory_has_grid(const struct directory *directory, struct span grid);
+/* True for a street's id too: its triage has a queue like a community's station. */
+bool directory_has_community(const struct directory *directory, struct span community);
+/* The community (or street, for triage) whose queue the worker reads; empty when there is no such
+ * worker. */
+struct span directory_worker_community(const struct directory *directory, struct span worker);
+size_t directory_worker_count(const struct directory *directory);
+/* The i-th worker's id and the community of its queue. */
+void directory_worker_at(const struct directory *directory, size_t i, struct span *worker,
+                         struct span *community);
+
+#endif

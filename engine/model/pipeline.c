@@ -1,0 +1,75 @@
+#include "engine/model/pipeline.h"
+
+#include "engine/base/utf.h"
+
+/* A resident of a special group goes first among equals from this level on. */
+static const struct span special_group = {"special_group", sizeof "special_group" - 1};
+
+static bool is_urgent(const struct verdict *verdict)
+{
+    if (verdict->urgency == URGENCY_RED)
+        return true;
+    for (size_t i = 0; i < verdict->tag_count; i++)
+        if (span_eq(verdict->tags[i], special_group))
+            return verdict->urgency >= URGENCY_YELLOW;
+    return false;
+}
+
+/* The values are not repeated in the message: a resident's words may stand in any field. */
+static int check_place(const struct directory *directory, const struct complaint *complaint,
+                       struct err *err)
+{
+    if (complaint->grid.len > 0 && !directory_has_grid(directory, complaint->grid))
+        return err_set(err, ERR_INVALID,
+                       "grid: no such grid; leave it out or use an id of the "
+                       "directory");
+    if (complaint->community.len > 0 && !directory_has_community(directory, complaint->community))
+        return err_set(err, ERR_INVALID,
+                       "community: no such community; leave it out or use an id of the directory");
+    if (!utf8_valid(complaint->address))
+        return err_set(err, ERR_INVALID, "location.address: not valid UTF-8; send UTF-8");
+    return 0;
+}
+
+static int run_classify(const struct policy *policy, struct rules_scratch *scratch,
+                        const struct complaint *complaint, struct verdict *verdict, struct err *err)
+{
+    if (!utf8_valid(complaint->title))
+        return err_set(err, ERR_INVALID, "title: not valid UTF-8; send UTF-8");
+    if (!utf8_valid(complaint->text))
+        return err_set(err, ERR_INVALID, "text: not valid UTF-8; send UTF-8");
+    if (classify(policy_rules(policy), scratch, complaint->title, complaint->text, verdict, err) !=
+        0)
+        return -1;
+    if (complaint->has_kind)
+        verdict->kind = complaint->kind;
+    return 0;
+}
+
+int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
+                 const struct complaint *complaint, int64_t now, struct order *order,
+                 struct err *err)
+{
+    const struct directory *directory = policy_directory(policy);
+    if (check_place(directory, complaint, err) != 0 ||
+        run_classify(policy, scratch, complaint, &order->verdict, err) != 0)
+        return -1;
+    struct route_query query = {
+        .grid = complaint->grid,
+        .community = complaint->community,
+        .has_point = complaint->has_point,
+        .lat = complaint->lat,
+        .lon = complaint->lon,
+        .address = complaint->address,
+        .text = rules_scratch_text(scratch),
+        .now = now,
+    };
+    directory_route(directory, &query, &order->route);
+    order->deadlines =
+        sla_deadlines(policy_sla(policy), policy_calendar(policy), order->verdict.sla, now);
+    order->complaint = complaint;
+    order->created_at = now;
+    order->urgent = is_urgent(&order->verdict);
+    id_make(&order->id, order->route.community, now);
+    return 0;
+}

@@ -1,0 +1,105 @@
+#include "engine/model/policy.h"
+
+#include "engine/base/arena.h"
+#include "engine/base/mem.h"
+
+#include <stdatomic.h>
+
+struct policy {
+    atomic_size_t references;
+    struct rules *rules;
+    struct directory *directory;
+    struct sla *sla;
+    struct calendar *calendar;
+};
+
+/* The classes that the charter sets limits for. That the classes which rules name exist is checked
+ * where their places are known, by rules_load. */
+static const char *const needed_classes[] = {"ordinary", "emergency", "disaster"};
+
+static void policy_free(struct policy *policy)
+{
+    rules_unref(&policy->rules);
+    directory_free(&policy->directory);
+    sla_free(&policy->sla);
+    calendar_free(&policy->calendar);
+    mem_free(policy);
+}
+
+static int check_classes(const struct policy *policy, const char *dir, struct err *err)
+{
+    for (size_t i = 0; i < sizeof needed_classes / sizeof needed_classes[0]; i++)
+        if (!sla_has_class(policy->sla, span_str(needed_classes[i])))
+            return err_set(err, ERR_INVALID, "%s/sla.yaml:1:1: class '%s' is missing; add it", dir,
+                           needed_classes[i]);
+    return 0;
+}
+
+static int load_parts(struct policy *policy, const char *dir, struct arena *paths, struct err *err)
+{
+    struct span sla = arena_printf(paths, "%s/sla.yaml", dir);
+    struct span calendar = arena_printf(paths, "%s/calendar.yaml", dir);
+    struct span directory = arena_printf(paths, "%s/directory", dir);
+    if (sla.ptr == NULL || calendar.ptr == NULL || directory.ptr == NULL)
+        return err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
+    if ((policy->calendar = calendar_load(calendar.ptr, err)) == NULL ||
+        (policy->sla = sla_load(sla.ptr, err)) == NULL ||
+        (policy->directory = directory_load(directory.ptr, err)) == NULL ||
+        (policy->rules = rules_load(dir, err)) == NULL)
+        return -1;
+    return check_classes(policy, dir, err);
+}
+
+struct policy *policy_load(const char *dir, struct err *err)
+{
+    struct policy *policy = mem_zalloc(1, sizeof *policy);
+    struct arena *paths = arena_new(4096);
+    int result = 0;
+    if (policy == NULL || paths == NULL)
+        result = err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
+    else
+        result = load_parts(policy, dir, paths, err);
+    arena_free(&paths);
+    if (result != 0) {
+        if (policy != NULL)
+            policy_free(policy);
+        return NULL;
+    }
+    atomic_init(&policy->references, 1);
+    return policy;
+}
+
+struct policy *policy_ref(struct policy *policy)
+{
+    atomic_fetch_add_explicit(&policy->references, 1, memory_order_relaxed);
+    return policy;
+}
+
+void policy_unref(struct policy **policy)
+{
+    struct policy *p = *policy;
+    *policy = NULL;
+    /* Release what this thread did with it; the last one acquires what all the others did. */
+    if (p != NULL && atomic_fetch_sub_explicit(&p->references, 1, memory_order_acq_rel) == 1)
+        policy_free(p);
+}
+
+struct rules *policy_rules(const struct policy *policy)
+{
+    return policy->rules;
+}
+
+const struct directory *policy_directory(const struct policy *policy)
+{
+    return policy->directory;
+}
+
+const struct sla *policy_sla(const struct policy *policy)
+{
+    return policy->sla;
+}
+
+const struct calendar *policy_calendar(const struct policy *policy)
+{
+    return policy->calendar;
+}

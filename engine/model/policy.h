@@ -1,0 +1,28 @@
+/*
+ * policy: everything in rules/ as one frozen snapshot: rule set, directory, clocks and calendar.
+ *
+ * They are loaded and swapped together, so no request sees half of a change. Cross-checks (every
+ * SLA class a rule names exists, ...) happen here.
+ */
+#ifndef JIESU_MODEL_POLICY_H
+#define JIESU_MODEL_POLICY_H
+
+#include "classifiers/rules.h"
+#include "engine/base/err.h"
+#include "engine/model/calendar.h"
+#include "engine/model/directory.h"
+#include "engine/model/sla.h"
+
+struct policy;
+
+/* NULL and *err with file:line:column when anything is wrong. */
+struct policy *policy_load(const char *dir, struct err *err);
+struct policy *policy_ref(struct policy *policy);
+void policy_unref(struct policy **policy);
+
+struct rules *policy_rules(const struct policy *policy);
+const struct directory *policy_directory(const struct policy *policy);
+const struct sla *policy_sla(const struct policy *policy);
+const struct calendar *policy_calendar(const struct policy *policy);
+
+#endif
