@@ -11,12 +11,12 @@
 /* One row: the enum constant, the stable name shown to clients and logs, and what it means. */
 #define ERR_TABLE(X)                                                      \
     X(ERR_NONE, "none", "no error")                                       \
-    X(ERR_NOMEM, "out_of_memory", "an allocation failed")                 \
+    X(ERR_NOMEM, "out-of-memory", "an allocation failed")                 \
     X(ERR_IO, "io", "the operating system refused a read or a write")     \
     X(ERR_SYNTAX, "syntax", "the input does not follow its grammar")      \
     X(ERR_INVALID, "invalid", "the input is well-formed but not allowed") \
     X(ERR_LIMIT, "limit", "a bound of limits.h was reached")              \
-    X(ERR_NOT_FOUND, "not_found", "no such thing")                        \
+    X(ERR_NOT_FOUND, "not-found", "no such thing")                        \
     X(ERR_CONFLICT, "conflict", "the state does not allow this step")     \
     X(ERR_UNAVAILABLE, "unavailable", "a peer cannot be reached now")     \
     X(ERR_TIMEOUT, "timeout", "a peer did not answer in time")            \

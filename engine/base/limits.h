@@ -63,9 +63,10 @@
     X(REGEX_HEAP_KIB, 1024, "KiB", "PCRE2 heap limit")                                             \
     X(REGEX_PATTERN_UNITS, 512, "units", "in one pattern")                                         \
     X(REGEX_SETS, 4, "sets", "of literals looked for before a regex runs")                         \
-    X(REGEX_SET_LITERALS, 64, "literals", "in one such set; over it the set is not used")          \
+    X(REGEX_SET_LITERALS, 1024, "literals", "in one such set; over it the set is not used")        \
+    X(REGEX_SET_GROWTH, 64, "literals", "in one such set when shorter ones would do")              \
     X(REGEX_LITERAL_UNITS, 8, "units", "of one such literal; longer ones are split")               \
-    X(REGEX_LITERAL_DEPTH, 16, "levels", "of groups looked through; beyond it a regex always runs")\
+    X(REGEX_LITERAL_DEPTH, 32, "levels", "of groups searched for literals; over it it always runs")\
     X(RULE_FILE_BYTES, 4194304, "bytes", "one file of rules/")                                     \
     X(RULE_FILES, 1000, "files", "in one rule set")                                                \
     X(RULE_TARGETS, 20000, "rules", "category paths, urgencies, kinds and tags in one rule set")   \

@@ -77,7 +77,7 @@ static void test_every_code_has_a_name_of_its_own(void **state)
 #define X(code, name, text) names[count++] = err_name(code);
     ERR_TABLE(X)
 #undef X
-    assert_string_equal(err_name(ERR_NOMEM), "out_of_memory");
+    assert_string_equal(err_name(ERR_NOMEM), "out-of-memory");
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(names[i], names[j]);

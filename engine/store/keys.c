@@ -1,0 +1,76 @@
+#include "engine/store/keys.h"
+
+#include "engine/base/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Appends to the key. The parts are names of the directory and ULIDs, which are short (id.h). */
+static void add(struct key *key, struct span part)
+{
+    CHECK(part.len < KEY_BYTES - key->len);
+    memcpy(key->text + key->len, part.ptr, part.len);
+    key->len += part.len;
+    key->text[key->len] = '\0';
+}
+
+/* "jiesu:{<community>}:<what>" */
+static struct key community_key(struct span community, struct span what)
+{
+    struct key key = {.len = 0};
+    add(&key, SPAN("jiesu:{"));
+    add(&key, community);
+    add(&key, SPAN("}:"));
+    add(&key, what);
+    return key;
+}
+
+struct span key_span(const struct key *key)
+{
+    return span_of(key->text, key->len);
+}
+
+struct key key_order(const struct id *id)
+{
+    struct key key = community_key(id_community(id), SPAN("order:"));
+    add(&key, id_ulid(id));
+    return key;
+}
+
+struct key key_alias(const struct id *id)
+{
+    struct key key = community_key(id_community(id), SPAN("alias:"));
+    add(&key, id_ulid(id));
+    return key;
+}
+
+struct key key_queue(struct span community, struct span worker, bool urgent)
+{
+    struct key key = community_key(community, SPAN("q:"));
+    add(&key, worker);
+    if (urgent)
+        add(&key, SPAN(":urgent"));
+    return key;
+}
+
+struct key key_due(struct span community)
+{
+    return community_key(community, SPAN("due"));
+}
+
+struct key key_wake(struct span community, struct span worker)
+{
+    struct key key = community_key(community, SPAN("wake:"));
+    add(&key, worker);
+    return key;
+}
+
+struct key key_claim(struct hash128 claim)
+{
+    struct key key;
+    int len = snprintf(key.text, sizeof(key.text), "jiesu:claim:%016llx%016llx",
+                       (unsigned long long)claim.hi, (unsigned long long)claim.lo);
+    CHECK(len > 0 && (size_t)len < sizeof(key.text));
+    key.len = (size_t)len;
+    return key;
+}

@@ -1,0 +1,44 @@
+/*
+ * keys: the names of everything jiesu keeps in Redis.
+ *
+ *   jiesu:{<community>}:order:<ulid>         hash: one work order
+ *   jiesu:{<community>}:q:<worker>           stream, group "workers": the worker's queue
+ *   jiesu:{<community>}:q:<worker>:urgent    the same, read first
+ *   jiesu:{<community>}:due                  sorted set: ULID by next deadline (ms)
+ *   jiesu:{<community>}:wake:<worker>        channel: something was queued for the worker
+ *   jiesu:{<community>}:alias:<ulid>         string: the id of the order that this id became (see below)
+ *   jiesu:claim:<32 hex digits>              hash: an idempotency key's claim
+ *
+ * All keys of a community share the hash tag, so one step of an order touches one slot.
+ *
+ * An alias is written when a request was answered 202 with an id while Redis could not be asked, and it then
+ * turned out that its idempotency key already stands for another order: whoever was given the first id can
+ * still be shown the order.
+ */
+#ifndef JIESU_STORE_KEYS_H
+#define JIESU_STORE_KEYS_H
+
+#include "engine/base/hash.h"
+#include "engine/base/span.h"
+#include "engine/model/id.h"
+
+#include <stdbool.h>
+
+enum { KEY_BYTES = 160 };
+
+/* A key by value; NUL-terminated. */
+struct key {
+    char text[KEY_BYTES];
+    size_t len;
+};
+
+struct span key_span(const struct key *key);
+struct key key_order(const struct id *id);
+struct key key_alias(const struct id *id);
+struct key key_queue(struct span community, struct span worker, bool urgent);
+struct key key_due(struct span community);
+struct key key_wake(struct span community, struct span worker);
+/* claim is the hash of the caller's idempotency key and its scope. */
+struct key key_claim(struct hash128 claim);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * record: one thing that must happen in Redis, in the form in which the outbox keeps it.
+ *
+ * A record is complete: it holds the whole Redis Function call, so that dispatching it (also again,
+ * after a crash) needs nothing else and means the same. Calls are idempotent by the order's id
+ * (create) or the step's id (step).
+ */
+#ifndef JIESU_STORE_RECORD_H
+#define JIESU_STORE_RECORD_H
+
+#include "engine/base/buf.h"
+#include "engine/base/err.h"
+#include "engine/base/hash.h"
+#include "engine/base/span.h"
+#include "engine/model/id.h"
+#include "engine/model/order.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum record_kind { RECORD_CREATE = 1, RECORD_STEP = 2 };
+
+enum { RECORD_ARGS = 64 };
+
+/* Spans borrow from the buffer that the record was read from, or from whoever filled it. */
+struct record {
+    enum record_kind kind;
+    struct id id;         /* of the order */
+    bool keyed;           /* an Idempotency-Key came with the request: claim it first */
+    struct hash128 claim; /* the key (with its scope), hashed */
+    struct hash128 body;  /* the request's body, hashed */
+    size_t argc;
+    struct span argv[RECORD_ARGS]; /* FCALL function numkeys keys... args... */
+};
+
+/* What the engine stores of a new order. JSON texts are written by the api floor. */
+struct record_order {
+    const struct id *id;
+    struct span worker, grid;
+    struct span urgency, category, kind; /* names */
+    bool urgent;
+    int64_t created_at;
+    const struct sla_deadlines *deadlines;
+    struct span answer;    /* the body of the 201, JSON: replayed to a retry, shown in queues */
+    struct span complaint; /* what the resident sent, JSON: for the worker */
+};
+
+/* Fills *record with the jiesu_create call for an order; the caller adds keyed, claim and body. The
+ * strings it needs beyond the given spans are appended to scratch, which must not hold any of the
+ * given spans. 0, or -1 when memory is short. */
+int record_create(struct record *record, const struct record_order *order, struct buf *scratch);
+
+/* One step of an order's life. */
+struct record_step {
+    const struct id *id;
+    enum order_step step;
+    struct span step_id; /* unique to the request: a retry has the same; no white space in it */
+    struct span worker;  /* who takes it */
+    int64_t at;
+    int64_t version;  /* the version the caller saw, or 0 for any */
+    struct span note; /* JSON object with the step's details, or empty */
+};
+
+int record_step(struct record *record, const struct record_step *step, struct buf *scratch);
+
+/* The durable form: length-prefixed, versioned, with a checksum. record_write puts record_size
+ * bytes to out; record_encode appends them, 0 or -1 when memory is short. */
+size_t record_size(const struct record *record);
+void record_write(const struct record *record, char *out);
+int record_encode(const struct record *record, struct buf *out);
+/* Reads it back; spans borrow from bytes. 0, or -1 and *err (ERR_PROTOCOL: cut or corrupt). */
+int record_decode(struct span bytes, struct record *record, struct err *err);
+
+/* The key that says which slot the call goes to. */
+struct span record_key(const struct record *record);
+/* The answer that a create stores; empty for a step. */
+struct span record_answer(const struct record *record);
+/* Makes *out the same create under another id of the same community: the id is replaced wherever it
+ * stands in the arguments. Changed arguments are put into scratch (emptied first). 0, or -1 when
+ * memory is short. */
+int record_rename(const struct record *record, const struct id *id, struct record *out,
+                  struct buf *scratch);
+
+#endif

@@ -1,0 +1,249 @@
+/*
+ * The function library by itself, called as any client would.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "functions_lua.h"
+#include "tests/store/support.h"
+
+#include <dirent.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ORDER "jiesu:{c1}:order:"
+#define STEP "FCALL jiesu_step 2 " ORDER "X jiesu:{c1}:due "
+
+static struct test_redis redis;
+
+static void load(void)
+{
+    redisContext *c = redisConnectUnix(redis.socket);
+    assert_non_null(c);
+    redisReply *reply = redisCommand(c, "FUNCTION LOAD REPLACE %s", functions_lua);
+    assert_non_null(reply);
+    assert_int_equal(reply->type, REDIS_REPLY_STRING);
+    freeReplyObject(reply);
+    redisFree(c);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    test_redis_start(&redis, NULL);
+    load();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    test_redis_stop(&redis);
+    return 0;
+}
+
+static const char *ask(const char *words)
+{
+    return test_redis_ask(&redis, words);
+}
+
+static const char *create(const char *ulid, const char *queue)
+{
+    char words[1024];
+    snprintf(
+        words, sizeof(words),
+        "FCALL jiesu_create 3 " ORDER
+        "%s jiesu:{c1}:q:%s jiesu:{c1}:due jiesu:{c1}:wake:w1 %s 1234 "
+        "2 id c1.%s urgency red state dispatched version 1 worker w1 answer {\"id\":\"c1.%s\"}",
+        ulid, queue, ulid, ulid, ulid);
+    return ask(words);
+}
+
+static void test_version(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "1");
+    assert_non_null(strstr(functions_lua, "\n-- version 1\n"));
+}
+
+static void test_claim(void **state)
+{
+    (void)state;
+    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.A aa 60"), "claimed\nc1.A");
+    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.B aa 60"), "same\nc1.A");
+    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.A bb 60"), "other\nc1.A");
+    long ttl = strtol(ask("TTL jiesu:claim:1"), NULL, 10);
+    assert_in_range(ttl, 50, 60);
+}
+
+static void test_create(void **state)
+{
+    (void)state;
+    assert_string_equal(create("X", "w1"), "created");
+    assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\ndispatched\n1");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
+    assert_string_equal(ask("ZRANGE jiesu:{c1}:due 0 -1 WITHSCORES"), "X\n1234");
+    assert_string_equal(ask("HGET " ORDER "X queue"), "jiesu:{c1}:q:w1");
+    assert_non_null(strstr(ask("XINFO GROUPS jiesu:{c1}:q:w1"), "workers"));
+    /* Advanced, then created again: stays advanced. */
+    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 0 {\"x\":1}"),
+                        "done\naccepted\n2");
+    assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\naccepted\n2");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "0");
+}
+
+/* When the queue is not a stream nothing is left behind. */
+static void test_create_whole_or_not(void **state)
+{
+    (void)state;
+    ask("SET jiesu:{c1}:q:bad x");
+    assert_non_null(strstr(create("Y", "bad"), "WRONGTYPE"));
+    assert_string_equal(ask("EXISTS " ORDER "Y"), "0");
+    assert_string_equal(ask("ZSCORE jiesu:{c1}:due Y"), "(nil)");
+    assert_string_equal(ask("GET jiesu:{c1}:q:bad"), "x");
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 0 {}"), "missing");
+    create("X", "w1");
+    assert_string_equal(ask(STEP "resolve r0 accepted resolved 99 w1 0 {}"),
+                        "conflict\ndispatched\n1");
+    assert_string_equal(ask(STEP "accept a0 dispatched accepted 99 w2 7 {}"),
+                        "conflict\ndispatched\n1");
+    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 1 {\"x\":1}"),
+                        "done\naccepted\n2");
+    assert_string_equal(ask("HGET " ORDER "X worker"), "w2");
+    assert_string_equal(
+        ask("HGET " ORDER "X h2"),
+        "{\"version\":2,\"step\":\"accept\",\"from\":\"dispatched\",\"to\":\"accepted\","
+        "\"at\":100,\"worker\":\"w2\",\"note\":{\"x\":1}}");
+    /* Not the holder's. */
+    assert_string_equal(ask(STEP "resolve r2 accepted resolved 99 w1 0 {}"),
+                        "conflict\naccepted\n2");
+    /* Refused before: refused again, though the state would allow it now. */
+    assert_string_equal(ask(STEP "resolve r0 accepted resolved 99 w2 0 {}"),
+                        "conflict\naccepted\n2");
+    assert_string_equal(ask(STEP "resolve r1 assigned,accepted resolved 99 w2 0 {}"),
+                        "done\nresolved\n3");
+    /* Seen before: says what it led to, not what came after. */
+    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 1 {}"),
+                        "replayed\naccepted\n2");
+    assert_string_equal(ask("ZCARD jiesu:{c1}:due"), "0");
+    assert_string_equal(ask("XPENDING jiesu:{c1}:q:w1 workers - + 10"), "");
+}
+
+/* A client that asks for the impossible for ever does not grow the order for ever. */
+static void test_refusals_are_bounded(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    for (int i = 0; i < 500; i++) {
+        char words[256];
+        snprintf(words, sizeof(words), STEP "resolve step-%d accepted resolved 99 w1 0 {}", i);
+        ask(words);
+    }
+    assert_true(strtol(ask("HSTRLEN " ORDER "X refused"), NULL, 10) <= 1600);
+    assert_string_equal(ask("HLEN " ORDER "X"), "7");
+}
+
+#define QUEUE "FCALL jiesu_queue 2 jiesu:{c1}:q:w1:urgent jiesu:{c1}:q:w1 w1 "
+
+static void test_queue(void **state)
+{
+    (void)state;
+    assert_string_equal(ask(QUEUE "10"), "");
+    create("A", "w1");
+    create("B", "w1");
+    create("U", "w1:urgent");
+    assert_string_equal(ask(QUEUE "2"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.A\"}");
+    /* Those are delivered now, and come again with the rest. */
+    assert_string_equal(ask(QUEUE "10"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.A\"}\n{\"id\":\"c1.B\"}");
+    ask("FCALL jiesu_step 2 " ORDER "U jiesu:{c1}:due accept a1 dispatched accepted 100 w1 0 {}");
+    ask("DEL " ORDER "A");
+    assert_string_equal(ask(QUEUE "10"), "{\"id\":\"c1.B\"}");
+    /* Deleted by another client while delivered. */
+    ask("XTRIM jiesu:{c1}:q:w1 MAXLEN 0");
+    assert_string_equal(ask(QUEUE "10"), "");
+    assert_string_equal(ask("XPENDING jiesu:{c1}:q:w1 workers - + 10"), "");
+}
+
+/* --- half a transaction in the append-only file --------------------------------------------- */
+
+static void aof_path(char *path, size_t size)
+{
+    char dir[160];
+    snprintf(dir, sizeof(dir), "%s/appendonlydir", redis.dir);
+    DIR *d = opendir(dir);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (strstr(e->d_name, ".incr.aof") != NULL)
+            snprintf(path, size, "%s/%s", dir, e->d_name);
+    }
+    closedir(d);
+}
+
+/* Redis may put a write off while an fsync is running. */
+static void await_growth(const char *path, off_t from, struct stat *st)
+{
+    do {
+        assert_int_equal(stat(path, st), 0);
+    } while (st->st_size <= from);
+}
+
+/* The file is torn inside the last create, at every place where its MULTI stays open; the create is made
+ * again; then Redis starts once more. The entry must be there once, and so must the order. */
+static void test_torn_transaction(void **state)
+{
+    (void)state;
+    char path[512];
+    struct stat st;
+    aof_path(path, sizeof(path));
+    for (int torn = 0; torn < 12; torn++) {
+        char before[16], now[16];
+        snprintf(before, sizeof(before), "b%d", torn);
+        snprintf(now, sizeof(now), "n%d", torn);
+        assert_int_equal(stat(path, &st), 0);
+        create(before, "w1");
+        await_growth(path, st.st_size, &st);
+        off_t whole = st.st_size;
+        /* On a new queue, too: there the stream itself is part of the transaction. */
+        create(now, torn % 2 == 0 ? "w1" : now);
+        await_growth(path, whole, &st);
+        test_redis_kill(&redis);
+        off_t cut = torn < 6 ? 1 + torn * 4 : 20 + (st.st_size - whole - 30) * (torn - 5) / 7;
+        assert_int_equal(truncate(path, st.st_size - cut), 0);
+        test_redis_restart(&redis);
+        assert_string_equal(create(now, torn % 2 == 0 ? "w1" : now), "created");
+        test_redis_kill(&redis);
+        test_redis_restart(&redis);
+        char words[128];
+        snprintf(words, sizeof(words), "EXISTS " ORDER "%s", now);
+        assert_string_equal(ask(words), "1");
+        snprintf(words, sizeof(words), "XLEN jiesu:{c1}:q:%s", now);
+        assert_string_equal(ask(words), torn % 2 == 0 ? "0" : "1");
+    }
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "18");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        T(test_version), T(test_claim),
+        T(test_create),  T(test_create_whole_or_not),
+        T(test_steps),   T(test_refusals_are_bounded),
+        T(test_queue),   T(test_torn_transaction),
+#undef T
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

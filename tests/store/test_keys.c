@@ -1,0 +1,51 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/store/keys.h"
+
+static void assert_key(struct key key, const char *text)
+{
+    assert_string_equal(key.text, text);
+    assert_true(span_eq(key_span(&key), span_str(text)));
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    struct id id;
+    assert_int_equal(id_parse(SPAN("c-1.01ARZ3NDEKTSV4RRFFQ69G5FAV"), &id), 0);
+    assert_key(key_order(&id), "jiesu:{c-1}:order:01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    assert_key(key_alias(&id), "jiesu:{c-1}:alias:01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    assert_key(key_queue(SPAN("c1"), SPAN("w1"), false), "jiesu:{c1}:q:w1");
+    assert_key(key_queue(SPAN("c1"), SPAN("w1"), true), "jiesu:{c1}:q:w1:urgent");
+    assert_key(key_due(SPAN("c1")), "jiesu:{c1}:due");
+    assert_key(key_wake(SPAN("c1"), SPAN("w1")), "jiesu:{c1}:wake:w1");
+    assert_key(key_claim((struct hash128){.hi = 1, .lo = UINT64_MAX}),
+               "jiesu:claim:0000000000000001ffffffffffffffff");
+}
+
+/* The longest names that id.h allows fit. */
+static void test_longest(void **state)
+{
+    (void)state;
+    struct span longest = SPAN("abcdefghijklmnopqrstuvwxyz012345");
+    assert_int_equal(longest.len, ID_COMMUNITY_BYTES);
+    struct id id;
+    id_make(&id, longest, 0);
+    assert_true(key_order(&id).len < KEY_BYTES);
+    assert_true(key_queue(longest, longest, true).len < KEY_BYTES);
+    assert_true(key_wake(longest, longest).len < KEY_BYTES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_longest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
