@@ -159,7 +159,7 @@ demo: $(B)/jiesu ## end to end with simulated residents and grid workers; ends b
 run: $(B)/jiesu ## serve on 127.0.0.1:8080 until stopped
 	$(B)/jiesu serve --rules rules --examples yes
 
-test: $(B)/jiesu bench-tools $(TESTS) ## every test: unit, property, system
+test: $(B)/jiesu bench-tools $(CHAOS) $(TESTS) ## every test: unit, property, system
 	@B=$(B) DATA=$(DATA) scripts/run-tests.sh $(TESTS) $(sort $(wildcard tests/system/test_*.sh))
 
 check: all ## format, floors, headers, cppcheck, clang-tidy

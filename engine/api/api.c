@@ -1,0 +1,200 @@
+/*
+ * The life of one loop's api, and the small things that every resource uses.
+ */
+#include "engine/api/api_private.h"
+
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+
+static const struct http_route routes[] = {
+    {HTTP_POST_, "/v1/complaints", complaints_post, LIMIT_HTTP_BODY_BYTES, "application/json",
+     LIMIT_HTTP_BATCH_BYTES},
+    {HTTP_GET_, "/v1/complaints/{id}", complaints_get, 0, NULL, 0},
+    {HTTP_POST_, "/v1/classify", classify_post, LIMIT_HTTP_BODY_BYTES, "application/json", 0},
+    {HTTP_GET_, "/v1/orders/{id}", orders_get_one, 0, NULL, 0},
+    {HTTP_POST_, "/v1/orders/{id}/accept", orders_accept, LIMIT_HTTP_BODY_BYTES, "application/json",
+     0},
+    {HTTP_POST_, "/v1/orders/{id}/resolve", orders_resolve, LIMIT_HTTP_BODY_BYTES,
+     "application/json", 0},
+    {HTTP_GET_, "/v1/workers/{id}/queue", workers_queue, 0, NULL, 0},
+    {HTTP_GET_, "/livez", health_live, 0, NULL, 0},
+    {HTTP_GET_, "/readyz", health_ready, 0, NULL, 0},
+    {HTTP_GET_, "/metrics", health_metrics, 0, NULL, 0},
+};
+
+const struct http_route *api_routes(size_t *count)
+{
+    *count = sizeof(routes) / sizeof(routes[0]);
+    return routes;
+}
+
+static void on_wake(void *ctx, struct span channel, struct span payload)
+{
+    (void)payload;
+    waiters_wake(((struct api *)ctx)->waiters, channel);
+}
+
+static void on_reset(void *ctx)
+{
+    waiters_wake_all(((struct api *)ctx)->waiters);
+}
+
+static int open_parts(struct api *api, struct err *err)
+{
+    const struct api_options *o = &api->options;
+    api->json = json_reader_new(LIMIT_JSON_DEPTH);
+    api->scratch = rules_scratch_new();
+    api->waiters = waiters_new();
+    if (api->json == NULL || api->scratch == NULL || api->waiters == NULL)
+        return err_set(err, ERR_NOMEM, "api: out of memory at start");
+    api->mailbox = mailbox_new(o->loop, err);
+    if (api->mailbox == NULL)
+        return -1;
+    const struct redis_options redis = {.target = o->target, .library = o->library};
+    api->redis = redis_new(o->loop, &redis, err);
+    if (api->redis == NULL)
+        return -1;
+    api->listener = redis_listener_new(o->loop, &o->target, on_wake, on_reset, api, err);
+    return api->listener == NULL ? -1 : 0;
+}
+
+struct api *api_new(const struct api_options *options, struct err *err)
+{
+    struct api *api = mem_zalloc(1, sizeof(*api));
+    if (api == NULL) {
+        (void)err_set(err, ERR_NOMEM, "api: out of memory at start");
+        return NULL;
+    }
+    api->options = *options;
+    if (api->options.reply_budget_ms == 0)
+        api->options.reply_budget_ms = LIMIT_REPLY_BUDGET_MS;
+    if (open_parts(api, err) < 0) {
+        api_close(&api);
+        return NULL;
+    }
+    return api;
+}
+
+void api_drain(struct api *api)
+{
+    api->draining = true;
+    waiters_wake_all(api->waiters);
+}
+
+void api_close(struct api **apip)
+{
+    struct api *api = *apip;
+    if (api == NULL)
+        return;
+    *apip = NULL;
+    if (api->listener != NULL)
+        redis_listener_close(&api->listener);
+    if (api->redis != NULL)
+        redis_close(&api->redis);
+    if (api->mailbox != NULL)
+        mailbox_close(&api->mailbox);
+    waiters_free(&api->waiters);
+    rules_scratch_free(&api->scratch);
+    json_reader_free(&api->json);
+    mem_free(api);
+}
+
+void api_respond_json(struct http_exchange *x, int status, struct buf *body)
+{
+    if (buf_ok(body))
+        http_respond(x, status, "application/json", buf_view(body));
+    else
+        http_unavailable(x, 1, "out of memory; try again");
+    buf_free(body);
+}
+
+void api_not_found(struct http_exchange *x, const char *what)
+{
+    http_problem(x, 404, "not-found", span_str(what), (struct span){NULL, 0});
+}
+
+void api_problem(struct http_exchange *x, const struct err *err)
+{
+    int status = 500;
+    switch (err->code) {
+    case ERR_SYNTAX:
+    case ERR_INVALID:
+        status = 400;
+        break;
+    case ERR_NOT_FOUND:
+        status = 404;
+        break;
+    case ERR_CONFLICT:
+        status = 409;
+        break;
+    case ERR_NOMEM:
+    case ERR_LIMIT:
+    case ERR_UNAVAILABLE:
+    case ERR_TIMEOUT:
+    case ERR_IO:
+        http_unavailable(x, 1, err->text);
+        return;
+    case ERR_NONE:
+    case ERR_PROTOCOL:
+    case ERR_CONFIG:
+        break;
+    }
+    http_problem(x, status, err_name(err->code), span_str(err->text), (struct span){NULL, 0});
+}
+
+int api_read_object(struct api *api, struct http_exchange *x, struct json *root)
+{
+    struct err err = {0};
+    if (json_parse(api->json, http_request(x)->body, root, &err) < 0) {
+        if (err.code == ERR_NOMEM)
+            http_unavailable(x, 1, "out of memory; try again");
+        else
+            http_problem(x, 400, "json", span_str(err.text), (struct span){NULL, 0});
+        return -1;
+    }
+    if (json_type(*root) != JSON_OBJECT) {
+        http_problem(x, 400, "json", SPAN("the body must be a JSON object"),
+                     (struct span){NULL, 0});
+        return -1;
+    }
+    return 0;
+}
+
+int api_path_id(struct http_exchange *x, struct id *id)
+{
+    if (id_parse(http_request(x)->params[0], id) == 0)
+        return 0;
+    api_not_found(x, "an order's id is <community>.<26 characters>; this is none");
+    return -1;
+}
+
+int api_idempotency(struct http_exchange *x, uint64_t part, struct hash128 *claim)
+{
+    const struct http_request *r = http_request(x);
+    const struct span key = http_header(r, "idempotency-key");
+    if (key.ptr == NULL)
+        return 0;
+    bool good = key.len >= 1 && key.len <= LIMIT_IDEMPOTENCY_KEY_BYTES;
+    for (size_t i = 0; good && i < key.len; i++)
+        good = key.ptr[i] > ' ' && key.ptr[i] < 0x7F;
+    if (!good) {
+        http_problem(x, 400, "idempotency-key",
+                     SPAN("Idempotency-Key must be 1 to 255 visible ASCII characters"),
+                     (struct span){NULL, 0});
+        return -1;
+    }
+    struct buf scope = {0};
+    buf_span(&scope, r->path);
+    buf_char(&scope, '\n');
+    buf_u64(&scope, part);
+    buf_char(&scope, '\n');
+    buf_span(&scope, key);
+    if (!buf_ok(&scope)) {
+        buf_free(&scope);
+        http_unavailable(x, 1, "out of memory; try again");
+        return -1;
+    }
+    *claim = hash128(buf_view(&scope));
+    buf_free(&scope);
+    return 1;
+}

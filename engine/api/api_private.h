@@ -1,0 +1,45 @@
+/*
+ * api_private: what the resource files of this folder share.
+ */
+#ifndef JIESU_API_API_PRIVATE_H
+#define JIESU_API_API_PRIVATE_H
+
+#include "engine/api/api.h"
+#include "engine/api/waiters.h"
+#include "engine/base/buf.h"
+#include "engine/http/json.h"
+
+struct api {
+    struct api_options options;
+    struct redis *redis;
+    struct redis_listener *listener;
+    struct mailbox *mailbox;
+    struct json_reader *json;
+    struct rules_scratch *scratch;
+    struct waiters *waiters;
+    bool draining;
+};
+
+/* Handlers, one file per resource. ctx is a struct api. */
+http_handler complaints_post, complaints_get;
+http_handler classify_post;
+http_handler orders_get_one, orders_accept, orders_resolve;
+http_handler workers_queue;
+http_handler health_live, health_ready, health_metrics;
+
+/* An answer in JSON from a buf: 503 when the buf failed. Frees the buf. */
+void api_respond_json(struct http_exchange *x, int status, struct buf *body);
+/* 404 for an id that is no order's. */
+void api_not_found(struct http_exchange *x, const char *what);
+/* Turns an error of a lower floor into its problem. */
+void api_problem(struct http_exchange *x, const struct err *err);
+/* Reads the request's body as one JSON object, or answers 400 and returns -1. */
+int api_read_object(struct api *api, struct http_exchange *x, struct json *root);
+/* The order id in the path, or answers 404 and returns -1. */
+int api_path_id(struct http_exchange *x, struct id *id);
+
+/* The Idempotency-Key of a request: 1 and *claim (hashed with method and path), 0 when there is
+ * none, -1 when it was bad and 400 was answered. part tells apart the lines of a batch. */
+int api_idempotency(struct http_exchange *x, uint64_t part, struct hash128 *claim);
+
+#endif

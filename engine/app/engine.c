@@ -1,0 +1,339 @@
+/*
+ * Threads: the main one runs the dispatcher, the embedded Redis' supervision and the signals on one
+ * uv loop; each HTTP loop is a thread of its own; the outbox has its writer thread.
+ *
+ * Starting goes up the floors, stopping comes down again:
+ *   serving → (signal) → HTTP servers stop: nothing new, what is in flight is answered
+ *           → dispatcher stops: what was taken is committed, and confirmed by Redis if it can be
+ *           → HTTP loops end (until then the dispatcher posted results to them)
+ *           → the embedded Redis stops, last, so that nothing it was told is cut short.
+ */
+#include "engine/app/engine.h"
+
+#include "engine/app/http_loop.h"
+#include "engine/app/redis_child.h"
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+#include "engine/base/log.h"
+#include "engine/base/mem.h"
+#include "engine/base/metric.h"
+#include "functions_lua.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HOST_BYTES = 128, LOG_FLUSH_MS = 1000 };
+
+struct engine {
+    const struct config *config;
+    uv_loop_t loop;
+    uv_signal_t terminate, interrupt;
+    uv_async_t loop_stopped; /* an HTTP loop's server has stopped */
+    uv_timer_t log_flush;
+    bool handles_open;
+
+    uv_mutex_t policy_lock;
+    struct policy *policy;
+    struct redis_target target;
+    struct redis_child *child; /* NULL when Redis is not ours */
+    struct dispatcher *dispatcher;
+    struct http_loop *loops[LIMIT_THREADS];
+    size_t loop_count;
+    atomic_size_t loops_stopped;
+    atomic_bool accepting;
+    bool stopping, dispatcher_stopping;
+    char host[HOST_BYTES];
+    int port;
+};
+
+/* ---- what the HTTP loops ask ---- */
+
+static struct policy *current_policy(void *ctx)
+{
+    struct engine *e = ctx;
+    uv_mutex_lock(&e->policy_lock);
+    struct policy *policy = policy_ref(e->policy);
+    uv_mutex_unlock(&e->policy_lock);
+    return policy;
+}
+
+static bool is_accepting(void *ctx)
+{
+    return atomic_load_explicit(&((struct engine *)ctx)->accepting, memory_order_relaxed);
+}
+
+/* ---- stopping ---- */
+
+static void close_handles(struct engine *e)
+{
+    if (!e->handles_open)
+        return;
+    e->handles_open = false;
+    uv_close((uv_handle_t *)&e->terminate, NULL);
+    uv_close((uv_handle_t *)&e->interrupt, NULL);
+    uv_close((uv_handle_t *)&e->loop_stopped, NULL);
+    uv_close((uv_handle_t *)&e->log_flush, NULL);
+}
+
+static void on_child_stopped(void *ctx)
+{
+    struct engine *e = ctx;
+    redis_child_free(&e->child);
+    close_handles(e);
+}
+
+static void stop_child(struct engine *e)
+{
+    if (e->child != NULL)
+        redis_child_stop(e->child, on_child_stopped, e);
+    else
+        close_handles(e);
+}
+
+static void on_dispatcher_stopped(void *ctx)
+{
+    struct engine *e = ctx;
+    for (size_t i = 0; i < e->loop_count; i++)
+        http_loop_join(&e->loops[i]);
+    e->loop_count = 0;
+    dispatcher_free(&e->dispatcher);
+    stop_child(e);
+}
+
+static void stop_dispatcher(struct engine *e)
+{
+    if (e->dispatcher_stopping)
+        return;
+    e->dispatcher_stopping = true;
+    if (e->dispatcher != NULL)
+        dispatcher_stop(e->dispatcher, (uint32_t)config_number(e->config, SETTING_STOP_MS),
+                        on_dispatcher_stopped, e);
+    else
+        stop_child(e);
+}
+
+static void on_loop_stopped(uv_async_t *handle)
+{
+    struct engine *e = handle->data;
+    if (e->stopping && atomic_load(&e->loops_stopped) == e->loop_count)
+        stop_dispatcher(e);
+}
+
+static void tell_loop_stopped(void *ctx)
+{
+    struct engine *e = ctx;
+    atomic_fetch_add(&e->loops_stopped, 1);
+    (void)uv_async_send(&e->loop_stopped);
+}
+
+static void stop(struct engine *e)
+{
+    if (e->stopping)
+        return;
+    e->stopping = true;
+    atomic_store(&e->accepting, false);
+    for (size_t i = 0; i < e->loop_count; i++)
+        http_loop_stop(e->loops[i]);
+    if (e->loop_count == 0)
+        stop_dispatcher(e);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    log_write(LOG_INFO, "app", "stopping", LOG_INT("signal", signum));
+    stop(handle->data);
+}
+
+/* ---- starting ---- */
+
+static void on_log_flush(uv_timer_t *timer)
+{
+    (void)timer;
+    log_flush();
+}
+
+static void open_handles(struct engine *e)
+{
+    CHECK(uv_signal_init(&e->loop, &e->terminate) == 0);
+    CHECK(uv_signal_init(&e->loop, &e->interrupt) == 0);
+    CHECK(uv_async_init(&e->loop, &e->loop_stopped, on_loop_stopped) == 0);
+    CHECK(uv_timer_init(&e->loop, &e->log_flush) == 0);
+    e->terminate.data = e->interrupt.data = e->loop_stopped.data = e;
+    e->handles_open = true;
+    (void)uv_signal_start(&e->terminate, on_signal, SIGTERM);
+    (void)uv_signal_start(&e->interrupt, on_signal, SIGINT);
+    (void)uv_timer_start(&e->log_flush, on_log_flush, LOG_FLUSH_MS, LOG_FLUSH_MS);
+}
+
+/* The first line of the file, without its line end. */
+static int read_secret(const char *path, char *out, size_t size, struct err *err)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return err_set(err, ERR_CONFIG, "%s: %s; redis-password-file must name a readable file",
+                       path, strerror(errno));
+    char line[REDIS_SECRET_BYTES + 2];
+    const bool got = fgets(line, sizeof(line), file) != NULL;
+    (void)fclose(file);
+    const size_t len = got ? strcspn(line, "\r\n") : 0;
+    if (len == 0 || len >= size)
+        return err_set(err, ERR_CONFIG, "%s: its first line must be the password, 1 to %zu bytes",
+                       path, size - 1);
+    memcpy(out, line, len);
+    out[len] = '\0';
+    return 0;
+}
+
+static int open_redis(struct engine *e, struct err *err)
+{
+    const char *where = config_text(e->config, SETTING_REDIS);
+    const char *secret = config_text(e->config, SETTING_REDIS_PASSWORD_FILE);
+    if (where[0] == '\0') {
+        e->child = redis_child_start(&e->loop, config_text(e->config, SETTING_DATA), NULL, err);
+        if (e->child == NULL)
+            return -1;
+        redis_child_target(e->child, &e->target);
+        return 0;
+    }
+    if (redis_target_parse(span_str(where), &e->target, err) < 0)
+        return err_prefix(err, "redis");
+    if (secret[0] == '\0')
+        return 0;
+    return read_secret(secret, e->target.password, sizeof(e->target.password), err);
+}
+
+static int open_dispatcher(struct engine *e, struct err *err)
+{
+    char path[CONFIG_VALUE_BYTES + 16];
+    (void)snprintf(path, sizeof(path), "%s/outbox.db", config_text(e->config, SETTING_DATA));
+    const struct dispatcher_options options = {
+        .outbox_path = path, .target = e->target, .library = functions_lua};
+    e->dispatcher = dispatcher_new(&e->loop, &options, err);
+    return e->dispatcher == NULL ? -1 : 0;
+}
+
+/* "127.0.0.1:8080" or "[::1]:8080"; its form was checked by config. */
+static void split_address(struct engine *e)
+{
+    const char *text = config_text(e->config, SETTING_LISTEN);
+    const char *colon = strrchr(text, ':');
+    size_t len = (size_t)(colon - text);
+    if (text[0] == '[' && len >= 2 && text[len - 1] == ']') {
+        text++;
+        len -= 2;
+    }
+    (void)snprintf(e->host, sizeof(e->host), "%.*s", (int)len, text);
+    e->port = atoi(colon + 1);
+}
+
+static size_t thread_count(const struct config *config)
+{
+    long n = config_number(config, SETTING_THREADS);
+    if (n == 0)
+        n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > LIMIT_THREADS ? LIMIT_THREADS : (size_t)n;
+}
+
+static int open_loops(struct engine *e, struct err *err)
+{
+    struct http_loop_options options = {
+        .host = e->host,
+        .drain_ms = LIMIT_HTTP_DRAIN_MS,
+        .api = {.dispatcher = e->dispatcher,
+                .target = e->target,
+                .library = functions_lua,
+                .policy = current_policy,
+                .accepting = is_accepting,
+                .ctx = e,
+                .reply_budget_ms = (uint32_t)config_number(e->config, SETTING_REPLY_BUDGET_MS)},
+        .on_stopped = tell_loop_stopped,
+        .ctx = e};
+    split_address(e);
+    for (size_t i = 0; i < thread_count(e->config); i++) {
+        options.port = e->port;
+        e->loops[i] = http_loop_start(&options, err);
+        if (e->loops[i] == NULL)
+            return -1;
+        e->loop_count++;
+        e->port = http_loop_port(e->loops[i]); /* the others share the port the first one got */
+    }
+    return 0;
+}
+
+static void announce(const struct engine *e)
+{
+    char redis[REDIS_HOST_BYTES + 8];
+    (void)snprintf(redis, sizeof(redis), "unix:%s", e->target.host[0]);
+    const struct span rule_set = rules_id(policy_rules(e->policy));
+    log_write(LOG_INFO, "app", "listening", LOG_STR("version", JIESU_VERSION),
+              LOG_STR("host", e->host), LOG_INT("port", e->port), LOG_INT("threads", e->loop_count),
+              LOG_STR("redis", e->child != NULL ? redis : config_text(e->config, SETTING_REDIS)),
+              LOG_SPAN("rule_set", rule_set), LOG_INT("pid", getpid()));
+    if (!config_bool(e->config, SETTING_EXAMPLES))
+        return;
+    printf("jiesu serves on http://%s:%d. Three things to try:\n\n"
+           "  curl -s http://%s:%d/v1/complaints -H 'Content-Type: application/json' \\\n"
+           "    -d '{\"text\":\"碧湖花园3栋楼道堆满杂物，消防通道堵了\"}'\n"
+           "  curl -s http://%s:%d/v1/workers/w-bh-03/queue?wait=5\n"
+           "  curl -s http://%s:%d/metrics\n\n"
+           "Stop it with Ctrl-C.\n",
+           e->host, e->port, e->host, e->port, e->host, e->port, e->host, e->port);
+    (void)fflush(stdout);
+}
+
+static int start(struct engine *e, struct err *err)
+{
+    const char *data = config_text(e->config, SETTING_DATA);
+    if (mkdir(data, 0700) < 0 && errno != EEXIST)
+        return err_set(err, ERR_CONFIG, "data: %s: %s", data, strerror(errno));
+    e->policy = policy_load(config_text(e->config, SETTING_RULES), err);
+    if (e->policy == NULL) {
+        if (err->code != ERR_NOMEM)
+            err->code = ERR_CONFIG;
+        return -1;
+    }
+    open_handles(e);
+    if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0)
+        return -1;
+    atomic_store(&e->accepting, true);
+    if (open_loops(e, err) < 0)
+        return -1;
+    announce(e);
+    return 0;
+}
+
+int engine_run(const struct config *config, struct err *err)
+{
+    static struct engine engine; /* one per process; large */
+    struct engine *e = &engine;
+    enum log_level level = LOG_INFO;
+    memset(e, 0, sizeof(*e));
+    e->config = config;
+    /* A peer that went away and a file that may not grow are errors of a write, not reasons to die. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)log_parse_level(span_str(config_text(config, SETTING_LOG_LEVEL)), &level);
+    log_set_level(level);
+    if (metric_init() < 0 || uv_loop_init(&e->loop) < 0)
+        return err_set(err, ERR_NOMEM, "out of memory at start");
+    CHECK(uv_mutex_init(&e->policy_lock) == 0);
+
+    const int result = start(e, err);
+    if (result < 0)
+        stop(e);
+    (void)uv_run(&e->loop, UV_RUN_DEFAULT);
+
+    policy_unref(&e->policy);
+    uv_mutex_destroy(&e->policy_lock);
+    CHECK(uv_loop_close(&e->loop) == 0);
+    if (result == 0)
+        log_write(LOG_INFO, "app", "stopped", LOG_INT("code", 0));
+    log_flush();
+    metric_free();
+    return result;
+}

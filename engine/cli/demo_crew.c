@@ -1,0 +1,238 @@
+#include "engine/cli/demo_crew.h"
+
+#include "engine/base/buf.h"
+#include "engine/base/mem.h"
+#include "engine/store/keys.h"
+
+#include <stdio.h>
+
+enum { LOOK_MS = 20, TAKE_AT_ONCE = 100 };
+
+struct worker {
+    struct demo_crew *crew;
+    size_t index;
+    struct span id;
+    struct key urgent, normal;
+    bool joined;  /* its consumer groups exist */
+    bool reading; /* an XREADGROUP is under way */
+};
+
+struct demo_crew {
+    struct demo_crew_options options;
+    struct redis *redis;
+    uv_timer_t look;
+    struct worker *workers;
+    size_t count;
+    /* The SCAN under way. */
+    void (*on_order)(void *ctx, struct span id);
+    void (*on_counted)(void *ctx, const struct err *err);
+    void *count_ctx;
+};
+
+static void ignore(void *ctx, const struct reply *reply, const struct err *err)
+{
+    (void)ctx;
+    (void)reply;
+    (void)err;
+}
+
+/* A group that exists already (BUSYGROUP) is as good as a new one. */
+static void on_joined(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct worker *w = ctx;
+    (void)reply;
+    w->joined = err == NULL;
+}
+
+static void join(struct worker *w)
+{
+    const struct key *keys[2] = {&w->normal, &w->urgent};
+    for (size_t i = 0; i < 2; i++) {
+        const struct span argv[] = {SPAN("XGROUP"),  SPAN("CREATE"), key_span(keys[i]),
+                                    SPAN("workers"), SPAN("0"),      SPAN("MKSTREAM")};
+        (void)redis_command(w->crew->redis, argv[2], sizeof(argv) / sizeof(argv[0]), argv,
+                            i == 0 ? ignore : on_joined, w, NULL);
+    }
+}
+
+static void acknowledge(struct worker *w, struct span stream, struct span entry)
+{
+    const struct span argv[] = {SPAN("XACK"), stream, SPAN("workers"), entry};
+    (void)redis_command(w->crew->redis, stream, sizeof(argv) / sizeof(argv[0]), argv, ignore, NULL,
+                        NULL);
+}
+
+/* [entry id, [field, value, ...]]: the order's id is the value of "id". */
+static void take(struct worker *w, struct span stream, const struct reply *entry)
+{
+    const struct reply *fields = reply_at(entry, 1);
+    for (size_t i = 0; i + 1 < reply_size(fields); i += 2) {
+        if (!span_eq(reply_span(reply_at(fields, i)), SPAN("id")))
+            continue;
+        w->crew->options.on_taken(w->crew->options.ctx, reply_span(reply_at(fields, i + 1)),
+                                  w->index, span_eq(stream, key_span(&w->urgent)));
+    }
+    acknowledge(w, stream, reply_span(reply_at(entry, 0)));
+}
+
+static void on_read(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct worker *w = ctx;
+    w->reading = false;
+    if (err != NULL || reply_type(reply) != REPLY_ARRAY)
+        return;
+    for (size_t s = 0; s < reply_size(reply); s++) {
+        const struct reply *stream = reply_at(reply, s);
+        const struct reply *entries = reply_at(stream, 1);
+        for (size_t i = 0; i < reply_size(entries); i++)
+            take(w, reply_span(reply_at(stream, 0)), reply_at(entries, i));
+    }
+}
+
+static void read_queue(struct worker *w)
+{
+    char most[16];
+    (void)snprintf(most, sizeof(most), "%d", TAKE_AT_ONCE);
+    const struct span argv[] = {
+        SPAN("XREADGROUP"),   SPAN("GROUP"),  SPAN("workers"), w->id,
+        SPAN("COUNT"),        span_str(most), SPAN("STREAMS"), key_span(&w->urgent),
+        key_span(&w->normal), SPAN(">"),      SPAN(">")};
+    w->reading = redis_command(w->crew->redis, key_span(&w->urgent), sizeof(argv) / sizeof(argv[0]),
+                               argv, on_read, w, NULL) == 0;
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct demo_crew *crew = timer->data;
+    if (!redis_ready(crew->redis))
+        return;
+    for (size_t i = 0; i < crew->count; i++) {
+        struct worker *w = &crew->workers[i];
+        if (!w->joined)
+            join(w);
+        else if (!w->reading)
+            read_queue(w);
+    }
+}
+
+static void fill_workers(struct demo_crew *crew)
+{
+    for (size_t i = 0; i < crew->count; i++) {
+        struct worker *w = &crew->workers[i];
+        struct span community;
+        directory_worker_at(crew->options.directory, i, &w->id, &community);
+        w->crew = crew;
+        w->index = i;
+        w->urgent = key_queue(community, w->id, true);
+        w->normal = key_queue(community, w->id, false);
+    }
+}
+
+struct demo_crew *demo_crew_start(const struct demo_crew_options *options, struct err *err)
+{
+    struct demo_crew *crew = mem_zalloc(1, sizeof(*crew));
+    if (crew == NULL) {
+        (void)err_set(err, ERR_NOMEM, "out of memory");
+        return NULL;
+    }
+    crew->options = *options;
+    crew->count = directory_worker_count(options->directory);
+    crew->workers = mem_zalloc(crew->count, sizeof(*crew->workers));
+    const struct redis_options redis = {.target = options->target};
+    if (crew->workers == NULL)
+        (void)err_set(err, ERR_NOMEM, "out of memory");
+    else
+        crew->redis = redis_new(options->loop, &redis, err);
+    if (crew->redis == NULL) {
+        mem_free(crew->workers);
+        mem_free(crew);
+        return NULL;
+    }
+    fill_workers(crew);
+    (void)uv_timer_init(options->loop, &crew->look);
+    crew->look.data = crew;
+    (void)uv_timer_start(&crew->look, on_look, 0, LOOK_MS);
+    return crew;
+}
+
+/* ---- counting orders ---- */
+
+static int scan(struct demo_crew *crew, struct span cursor, struct err *err);
+
+/* "jiesu:{community}:order:ulid" -> "community.ulid" */
+static void found(struct demo_crew *crew, struct span key)
+{
+    const ptrdiff_t open = span_find_char(key, '{');
+    const ptrdiff_t close = span_find_char(key, '}');
+    const ptrdiff_t order = span_find(key, SPAN(":order:"));
+    if (open < 0 || close < open || order < close)
+        return;
+    struct buf id = {0};
+    buf_span(&id, span_sub(key, (size_t)open + 1, (size_t)close));
+    buf_char(&id, '.');
+    buf_span(&id, span_sub(key, (size_t)order + sizeof(":order:") - 1, key.len));
+    if (buf_ok(&id))
+        crew->on_order(crew->count_ctx, buf_view(&id));
+    buf_free(&id);
+}
+
+static void on_scanned(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct demo_crew *crew = ctx;
+    struct err failure = {0};
+    if (err != NULL) {
+        crew->on_counted(crew->count_ctx, err);
+        return;
+    }
+    if (reply_type(reply) != REPLY_ARRAY) {
+        (void)err_set(&failure, ERR_PROTOCOL, "SCAN: %.*s", SPAN_ARG(reply_span(reply)));
+        crew->on_counted(crew->count_ctx, &failure);
+        return;
+    }
+    const struct reply *keys = reply_at(reply, 1);
+    for (size_t i = 0; i < reply_size(keys); i++)
+        found(crew, reply_span(reply_at(keys, i)));
+    const struct span cursor = reply_span(reply_at(reply, 0));
+    if (span_eq(cursor, SPAN("0")))
+        crew->on_counted(crew->count_ctx, NULL);
+    else if (scan(crew, cursor, &failure) < 0)
+        crew->on_counted(crew->count_ctx, &failure);
+}
+
+static int scan(struct demo_crew *crew, struct span cursor, struct err *err)
+{
+    const struct span argv[] = {SPAN("SCAN"),  cursor,
+                                SPAN("MATCH"), SPAN("jiesu:{*}:order:*"),
+                                SPAN("COUNT"), SPAN("1000")};
+    return redis_command(crew->redis, SPAN(""), sizeof(argv) / sizeof(argv[0]), argv, on_scanned,
+                         crew, err);
+}
+
+int demo_crew_count_orders(struct demo_crew *crew, void (*on_order)(void *ctx, struct span id),
+                           void (*on_finished)(void *ctx, const struct err *err), void *ctx,
+                           struct err *err)
+{
+    crew->on_order = on_order;
+    crew->on_counted = on_finished;
+    crew->count_ctx = ctx;
+    return scan(crew, SPAN("0"), err);
+}
+
+/* ---- end ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct demo_crew *crew = handle->data;
+    mem_free(crew->workers);
+    mem_free(crew);
+}
+
+void demo_crew_close(struct demo_crew **crewp)
+{
+    struct demo_crew *crew = *crewp;
+    *crewp = NULL;
+    if (crew == NULL)
+        return;
+    redis_close(&crew->redis);
+    uv_close((uv_handle_t *)&crew->look, on_closed);
+}

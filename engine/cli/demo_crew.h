@@ -1,0 +1,35 @@
+/*
+ * demo_crew: simulated grid workers. Each reads its two queue streams as any Redis client of a grid
+ * worker's backend would (XGROUP CREATE, XREADGROUP, XACK; see README, "The queue contract"),
+ * urgent first.
+ */
+#ifndef JIESU_CLI_DEMO_CREW_H
+#define JIESU_CLI_DEMO_CREW_H
+
+#include "engine/base/err.h"
+#include "engine/base/span.h"
+#include "engine/model/directory.h"
+#include "engine/store/redis.h"
+
+#include <uv.h>
+
+struct demo_crew;
+
+struct demo_crew_options {
+    uv_loop_t *loop;
+    struct redis_target target;
+    const struct directory *directory;
+    /* A worker took an order from its queue. */
+    void (*on_taken)(void *ctx, struct span id, size_t worker, bool urgent);
+    void *ctx;
+};
+
+struct demo_crew *demo_crew_start(const struct demo_crew_options *options, struct err *err);
+/* Finds every order that stands in Redis (SCAN): on_order for each, then on_finished with the
+ * error, or NULL. */
+int demo_crew_count_orders(struct demo_crew *crew, void (*on_order)(void *ctx, struct span id),
+                           void (*on_finished)(void *ctx, const struct err *err), void *ctx,
+                           struct err *err);
+void demo_crew_close(struct demo_crew **crew);
+
+#endif

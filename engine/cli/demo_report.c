@@ -1,0 +1,240 @@
+#include "engine/cli/demo_report.h"
+
+#include "classifiers/verdict.h"
+#include "engine/base/clock.h"
+#include "engine/base/mem.h"
+#include "engine/base/utf.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ROWS = 64, NAME_BYTES = 64, NAME_COLUMNS = 30, BAR = 40, QUEUES_SHOWN = 10 };
+
+struct row {
+    char name[NAME_BYTES];
+    uint64_t count;
+};
+
+struct rows {
+    struct row rows[ROWS];
+    size_t count;
+};
+
+struct queue {
+    uint64_t normal, urgent;
+};
+
+struct demo_report {
+    const struct directory *directory;
+    struct rows categories, urgencies, kinds, routes;
+    struct queue *queues; /* by worker */
+    uint64_t reviews, pending;
+    int64_t started_ms;
+    size_t tenths; /* told so far, when not on a terminal */
+    bool terminal;
+};
+
+struct demo_report *demo_report_new(const struct directory *directory)
+{
+    struct demo_report *report = mem_zalloc(1, sizeof(*report));
+    if (report == NULL)
+        return NULL;
+    report->directory = directory;
+    report->terminal = isatty(STDOUT_FILENO) == 1;
+    report->queues = mem_zalloc(directory_worker_count(directory), sizeof(*report->queues));
+    if (report->queues == NULL) {
+        mem_free(report);
+        return NULL;
+    }
+    return report;
+}
+
+void demo_report_free(struct demo_report **report)
+{
+    if (*report == NULL)
+        return;
+    mem_free((*report)->queues);
+    mem_free(*report);
+    *report = NULL;
+}
+
+static void count(struct rows *rows, struct span name)
+{
+    size_t i = 0;
+    while (i < rows->count && !span_eq(span_str(rows->rows[i].name), name))
+        i++;
+    if (i == ROWS)
+        return;
+    if (i == rows->count)
+        (void)snprintf(rows->rows[rows->count++].name, NAME_BYTES, "%.*s",
+                       SPAN_ARG(span_sub(name, 0, NAME_BYTES - 1)));
+    rows->rows[i].count++;
+}
+
+void demo_report_begin(struct demo_report *report, size_t complaints)
+{
+    report->started_ms = clock_steady_ms();
+    printf("jiesu demo: %zu complaints, %zu grid workers\n", complaints,
+           directory_worker_count(report->directory));
+    (void)fflush(stdout);
+}
+
+void demo_report_serving(struct demo_report *report, int port)
+{
+    (void)report;
+    printf("the engine serves on 127.0.0.1:%d, with a Redis of its own\n", port);
+    (void)fflush(stdout);
+}
+
+/* A string member of an object, or of a member object; empty when there is none. */
+static struct span member(struct json object, const char *outer, const char *inner)
+{
+    struct json value;
+    if (!json_get(object, outer, &value))
+        return (struct span){NULL, 0};
+    if (inner != NULL && !json_get(value, inner, &value))
+        return (struct span){NULL, 0};
+    return json_type(value) == JSON_STRING ? json_string(value) : (struct span){NULL, 0};
+}
+
+void demo_report_answer(struct demo_report *report, int status, struct json answer)
+{
+    struct json review;
+    if (status == 202) {
+        report->pending++;
+        return;
+    }
+    struct span category = member(answer, "category", NULL);
+    category = span_cut(&category, '/');
+    count(&report->categories, category.len == 0 ? SPAN("(待复核)") : category);
+    count(&report->urgencies, member(answer, "urgency", NULL));
+    count(&report->kinds, member(answer, "kind", NULL));
+    count(&report->routes, member(answer, "route", "reason"));
+    if (json_get(answer, "review", &review) && json_type(review) == JSON_BOOL && json_bool(review))
+        report->reviews++;
+}
+
+void demo_report_taken(struct demo_report *report, size_t worker, bool urgent)
+{
+    if (urgent)
+        report->queues[worker].urgent++;
+    else
+        report->queues[worker].normal++;
+}
+
+void demo_report_progress(struct demo_report *report, size_t answered, uint64_t taken, size_t all)
+{
+    const double done = all == 0 ? 0 : (double)answered / (double)all;
+    if (report->terminal) {
+        char bar[BAR + 1];
+        for (size_t i = 0; i < BAR; i++)
+            bar[i] = (double)i < done * BAR ? '#' : '.';
+        bar[BAR] = '\0';
+        printf("\r[%s] %3.0f %%  answered %zu  taken %" PRIu64 " ", bar, done * 100, answered,
+               taken);
+    } else if ((size_t)(done * 10) > report->tenths) {
+        report->tenths = (size_t)(done * 10);
+        printf("  %3zu %%  answered %zu  taken %" PRIu64 "\n", report->tenths * 10, answered,
+               taken);
+    }
+    (void)fflush(stdout);
+}
+
+/* Columns a terminal gives to s: a Han character or full-width sign takes two. */
+static int columns(const char *s)
+{
+    struct span rest = span_str(s);
+    int width = 0;
+    while (rest.len > 0) {
+        uint32_t cp = 0;
+        const size_t len = utf8_decode(rest, &cp);
+        if (len == 0)
+            break;
+        width += cp >= 0x2E80 && cp != 0xFFFD ? 2 : 1;
+        rest = span_sub(rest, len, rest.len);
+    }
+    return width;
+}
+
+static void print_row(const char *name, uint64_t n, uint64_t all)
+{
+    const int pad = NAME_COLUMNS - columns(name);
+    printf("    %s%*s%8" PRIu64 "  %5.1f %%\n", name, pad > 0 ? pad : 0, "", n,
+           all == 0 ? 0 : 100.0 * (double)n / (double)all);
+}
+
+static void print_rows(const char *title, struct rows *rows)
+{
+    uint64_t all = 0;
+    printf("  %s\n", title);
+    for (size_t i = 0; i < rows->count; i++)
+        all += rows->rows[i].count;
+    for (size_t n = 0; n < rows->count; n++) {
+        size_t best = n;
+        for (size_t i = n + 1; i < rows->count; i++) {
+            if (rows->rows[i].count > rows->rows[best].count)
+                best = i;
+        }
+        const struct row row = rows->rows[best];
+        rows->rows[best] = rows->rows[n];
+        rows->rows[n] = row;
+        print_row(row.name, row.count, all);
+    }
+}
+
+static void print_queues(struct demo_report *report)
+{
+    const size_t workers = directory_worker_count(report->directory);
+    size_t used = 0;
+    printf("  queues (the %d fullest)%*snormal  urgent\n", QUEUES_SHOWN, 9, "");
+    for (size_t i = 0; i < workers; i++)
+        used += report->queues[i].normal + report->queues[i].urgent > 0;
+    for (size_t n = 0; n < QUEUES_SHOWN && n < used; n++) {
+        size_t best = 0;
+        for (size_t i = 1; i < workers; i++) {
+            const struct queue *q = &report->queues[i], *b = &report->queues[best];
+            if (q->normal + q->urgent > b->normal + b->urgent)
+                best = i;
+        }
+        struct span id, community;
+        directory_worker_at(report->directory, best, &id, &community);
+        printf("    %-12.*s %-17.*s%8" PRIu64 "%8" PRIu64 "\n", SPAN_ARG(id), SPAN_ARG(community),
+               report->queues[best].normal, report->queues[best].urgent);
+        report->queues[best] = (struct queue){0, 0};
+    }
+    printf("    %zu of %zu queues were used\n", used, workers);
+}
+
+static double ms(uint64_t ns)
+{
+    return (double)ns / 1e6;
+}
+
+void demo_report_end(struct demo_report *report, const struct demo_feed *feed,
+                     const struct ledger *ledger, size_t complaints, const struct err *err)
+{
+    const struct ledger_count c = ledger_count(ledger);
+    printf("%s\n", report->terminal ? "\n" : "");
+    if (feed != NULL) {
+        const struct hist *h = demo_feed_latency(feed);
+        const double seconds = (double)(clock_steady_ms() - report->started_ms) / 1e3;
+        print_rows("categories", &report->categories);
+        print_rows("urgencies", &report->urgencies);
+        print_rows("kinds", &report->kinds);
+        print_rows("routes", &report->routes);
+        print_queues(report);
+        printf("  for review %" PRIu64 ", answered 202 %" PRIu64 ", tried again %" PRIu64 "\n",
+               report->reviews, report->pending, demo_feed_retries(feed));
+        printf("  latency p50 %.2f ms, p99 %.2f ms, max %.2f ms; %.1f s in all\n\n",
+               ms(hist_quantile(h, 0.5)), ms(hist_quantile(h, 0.99)), ms(hist_max(h)), seconds);
+    }
+    printf("complaints=%zu acknowledged=%" PRIu64 " orders=%" PRIu64 " taken=%" PRIu64
+           " lost=%" PRIu64 " duplicated=%" PRIu64 "\n",
+           complaints, c.acknowledged, c.orders, c.taken, c.lost, c.duplicated);
+    (void)fflush(stdout);
+    if (err != NULL)
+        (void)fprintf(stderr, "jiesu demo: %s\n",
+                      err->code == ERR_NONE ? "the counts above are not equal" : err->text);
+}
