@@ -1,0 +1,180 @@
+#include "tests/chaos/chaos_check.h"
+
+#include "engine/base/buf.h"
+#include "engine/base/mem.h"
+#include "engine/store/keys.h"
+#include "engine/store/redis.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PATIENCE_MS = 60000, PAGE = 1000, ENTRY_ID_BYTES = 64 };
+
+struct check {
+    uv_loop_t loop;
+    uv_timer_t patience;
+    struct redis *redis;
+    struct ledger *ledger;
+    size_t open; /* commands under way */
+    bool done;
+    struct err err;
+};
+
+static void finish(struct check *c)
+{
+    if (c->done)
+        return;
+    c->done = true;
+    uv_stop(&c->loop);
+}
+
+static void fail(struct check *c, const char *what)
+{
+    if (c->err.code == ERR_NONE)
+        (void)err_set(&c->err, ERR_PROTOCOL, "%s", what);
+    finish(c);
+}
+
+static void ended(struct check *c)
+{
+    if (--c->open == 0)
+        finish(c);
+}
+
+/* "jiesu:{community}:order:ulid" */
+static void mark_order(struct check *c, struct span key)
+{
+    const ptrdiff_t open = span_find_char(key, '{');
+    const ptrdiff_t close = span_find_char(key, '}');
+    struct buf id = {0};
+    buf_span(&id, span_sub(key, (size_t)open + 1, (size_t)close));
+    buf_char(&id, '.');
+    buf_span(&id, span_sub(key, (size_t)close + sizeof("}:order:") - 1, key.len));
+    if (!buf_ok(&id) || ledger_mark(c->ledger, buf_view(&id), LEDGER_ORDER) < 0)
+        fail(c, "out of memory");
+    buf_free(&id);
+}
+
+/* A queue is read a page at a time: it may hold more than one reply may. */
+struct page {
+    struct check *check;
+    struct key key;
+    char from[ENTRY_ID_BYTES]; /* "-", or "(" and the last id seen */
+};
+
+static void read_page(struct page *page);
+
+static void on_entries(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct page *page = ctx;
+    struct check *c = page->check;
+    if (err != NULL || reply_type(reply) != REPLY_ARRAY) {
+        fail(c, err != NULL ? err->text : "XRANGE");
+        mem_free(page);
+        return;
+    }
+    const size_t count = reply_size(reply);
+    for (size_t i = 0; i < count; i++) {
+        const struct reply *fields = reply_at(reply_at(reply, i), 1);
+        for (size_t f = 0; f + 1 < reply_size(fields); f += 2) {
+            if (span_eq(reply_span(reply_at(fields, f)), SPAN("id")) &&
+                ledger_mark(c->ledger, reply_span(reply_at(fields, f + 1)), LEDGER_TAKEN) < 0)
+                fail(c, "a queue entry without an order's id");
+        }
+    }
+    if (count == PAGE) {
+        (void)snprintf(page->from, sizeof(page->from), "(%.*s",
+                       SPAN_ARG(reply_span(reply_at(reply_at(reply, count - 1), 0))));
+        read_page(page);
+    } else {
+        mem_free(page);
+    }
+    ended(c);
+}
+
+static void read_page(struct page *page)
+{
+    const struct span argv[] = {SPAN("XRANGE"), key_span(&page->key), span_str(page->from),
+                                SPAN("+"),      SPAN("COUNT"),        SPAN("1000")};
+    page->check->open++;
+    if (redis_command(page->check->redis, argv[1], sizeof(argv) / sizeof(argv[0]), argv, on_entries,
+                      page, &page->check->err) < 0) {
+        mem_free(page);
+        finish(page->check);
+    }
+}
+
+static void read_queue(struct check *c, struct span key)
+{
+    struct page *page = mem_zalloc(1, sizeof(*page));
+    if (page == NULL || key.len >= KEY_BYTES) {
+        fail(c, "out of memory, or a key that is too long");
+        mem_free(page);
+        return;
+    }
+    page->check = c;
+    memcpy(page->key.text, key.ptr, key.len);
+    page->key.len = key.len;
+    (void)snprintf(page->from, sizeof(page->from), "-");
+    read_page(page);
+}
+
+static void on_keys(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct check *c = ctx;
+    if (err != NULL || reply_type(reply) != REPLY_ARRAY) {
+        fail(c, err != NULL ? err->text : "KEYS");
+        return;
+    }
+    for (size_t i = 0; i < reply_size(reply); i++) {
+        const struct span key = reply_span(reply_at(reply, i));
+        if (span_find(key, SPAN("}:order:")) >= 0) {
+            mark_order(c, key);
+        } else if (span_find(key, SPAN("}:q:")) >= 0) {
+            read_queue(c, key);
+        }
+    }
+    ended(c);
+}
+
+static void on_ready(void *ctx, struct span fingerprint)
+{
+    struct check *c = ctx;
+    const struct span argv[] = {SPAN("KEYS"), SPAN("jiesu:*")};
+    (void)fingerprint;
+    c->open++;
+    if (redis_command(c->redis, argv[1], 2, argv, on_keys, c, &c->err) < 0)
+        finish(c);
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+    fail(timer->data, "Redis does not answer the check");
+}
+
+int chaos_check(const char *socket, struct ledger *ledger, struct err *err)
+{
+    static struct check check;
+    struct check *c = &check;
+    *c = (struct check){.ledger = ledger};
+    struct redis_options options = {.on_ready = on_ready, .ctx = c, .command_ms = PATIENCE_MS};
+    options.target = (struct redis_target){.unix_socket = true, .count = 1};
+    (void)snprintf(options.target.host[0], REDIS_HOST_BYTES, "%s", socket);
+    (void)uv_loop_init(&c->loop);
+    (void)uv_timer_init(&c->loop, &c->patience);
+    c->patience.data = c;
+    (void)uv_timer_start(&c->patience, on_patience, PATIENCE_MS, 0);
+    c->redis = redis_new(&c->loop, &options, &c->err);
+    if (c->redis != NULL) {
+        (void)uv_run(&c->loop, UV_RUN_DEFAULT);
+        redis_close(&c->redis);
+    }
+    uv_close((uv_handle_t *)&c->patience, NULL);
+    (void)uv_run(&c->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&c->loop);
+    if (c->err.code == ERR_NONE)
+        return 0;
+    if (err != NULL)
+        *err = c->err;
+    return -1;
+}
