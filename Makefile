@@ -151,7 +151,7 @@ $(CHAOS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/chaos/*.c)) $(CLI) $(LIBS)
 # Fuzzers: tests/fuzz/fuzz_*.c, built by tests/fuzz/run.sh with clang into a tree of their own.
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(CLI) $(LIBS)
 	$(call say,link,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+	$(Q)$(CXX) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 
 demo: $(B)/jiesu ## end to end with simulated residents and grid workers; ends by itself
 	$(B)/jiesu demo --rules rules

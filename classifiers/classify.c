@@ -1,15 +1,16 @@
 /*
  * Classification in three steps: find, decide, show.
  *
- * Find: one scan of the keyword matcher and one search per regex collect the matches, each
- * pattern's first one only, and add their weights to their targets and to the categories above
- * them. Decide: among the targets that were touched, the best of each sort. Show: evidence for what
- * was decided.
+ * Find: one scan of the keyword matcher, and one search per regex whose literals that scan met,
+ * collect the matches, each pattern's first one only, and add their weights to their targets and to
+ * the categories above them. Decide: among the targets that were touched, the best of each sort.
+ * Show: evidence for what was decided.
  *
  * Nothing is cleared between two texts: a score or a mark counts only when its epoch is the
  * scratch's, and every classification begins a new epoch. So the work is that of the text, its hits
- * and the targets they touch, however large the rule set is (the regexes aside, which all run). A
- * scratch keeps its memory and grows only when a larger rule set or a longer text comes.
+ * and the targets they touch, however large the rule set is (but for the regexes that nothing
+ * filters). A scratch keeps its memory and grows only when a larger rule set or a longer text
+ * comes.
  */
 #include "classifiers/evidence.h"
 #include "classifiers/rules.h"
@@ -24,6 +25,12 @@ struct cell {
     bool set_aside; /* an `unless` of its rule matched */
 };
 
+/* The sets of a regex's literals that a text met. */
+struct gate {
+    uint32_t epoch;
+    uint32_t met;
+};
+
 struct rules_scratch {
     struct text text;
     struct regex_scratch *regex;
@@ -35,6 +42,9 @@ struct rules_scratch {
     size_t seen_capacity;
     uint32_t *touched; /* targets with a cell of this epoch; capacity of cells */
     size_t touched_count;
+    struct gate *gates;
+    uint32_t *ready; /* regexes whose gates are open; capacity of gates */
+    size_t gate_capacity, ready_count;
     struct evidence_match *matches;
     size_t match_count, match_capacity;
     struct evidence_picker picker;
@@ -71,6 +81,8 @@ void rules_scratch_free(struct rules_scratch **scratch)
     mem_free(s->cells);
     mem_free(s->seen);
     mem_free(s->touched);
+    mem_free(s->gates);
+    mem_free(s->ready);
     mem_free(s->matches);
     mem_free(s);
 }
@@ -80,40 +92,75 @@ const struct text *rules_scratch_text(const struct rules_scratch *scratch)
     return &scratch->text;
 }
 
-/* Makes the marks fit the rule set; when they move or the epochs run out, all marks are forgotten.
- */
+/* Makes the marks fit the rule set; marks that move are all forgotten. */
+static int fit_cells(struct rules_scratch *s, size_t count)
+{
+    if (s->cell_capacity >= count)
+        return 0;
+    struct cell *cells = mem_zalloc(count, sizeof *cells);
+    uint32_t *touched = mem_zalloc(count, sizeof *touched);
+    if (cells == NULL || touched == NULL) {
+        mem_free(cells);
+        mem_free(touched);
+        return -1;
+    }
+    mem_free(s->cells);
+    mem_free(s->touched);
+    s->cells = cells;
+    s->touched = touched;
+    s->cell_capacity = count;
+    return 0;
+}
+
+static int fit_gates(struct rules_scratch *s, size_t count)
+{
+    if (s->gate_capacity >= count)
+        return 0;
+    struct gate *gates = mem_zalloc(count, sizeof *gates);
+    uint32_t *ready = mem_zalloc(count, sizeof *ready);
+    if (gates == NULL || ready == NULL) {
+        mem_free(gates);
+        mem_free(ready);
+        return -1;
+    }
+    mem_free(s->gates);
+    mem_free(s->ready);
+    s->gates = gates;
+    s->ready = ready;
+    s->gate_capacity = count;
+    return 0;
+}
+
+static int fit_seen(struct rules_scratch *s, size_t count)
+{
+    if (s->seen_capacity >= count)
+        return 0;
+    uint32_t *seen = mem_zalloc(count, sizeof *seen);
+    if (seen == NULL)
+        return -1;
+    mem_free(s->seen);
+    s->seen = seen;
+    s->seen_capacity = count;
+    return 0;
+}
+
+/* A new epoch; when they run out, all marks are forgotten. */
 static int scratch_begin(struct rules_scratch *s, const struct rules *rules)
 {
-    if (s->cell_capacity < rules->target_count) {
-        struct cell *cells = mem_zalloc(rules->target_count, sizeof *cells);
-        uint32_t *touched = mem_zalloc(rules->target_count, sizeof *touched);
-        if (cells == NULL || touched == NULL) {
-            mem_free(cells);
-            mem_free(touched);
-            return -1;
-        }
-        mem_free(s->cells);
-        mem_free(s->touched);
-        s->cells = cells;
-        s->touched = touched;
-        s->cell_capacity = rules->target_count;
-    }
-    if (s->seen_capacity < rules->value_count) {
-        uint32_t *seen = mem_zalloc(rules->value_count, sizeof *seen);
-        if (seen == NULL)
-            return -1;
-        mem_free(s->seen);
-        s->seen = seen;
-        s->seen_capacity = rules->value_count;
-    }
+    if (fit_cells(s, rules->target_count) != 0 || fit_gates(s, rules->gate_count) != 0 ||
+        fit_seen(s, rules->value_count) != 0)
+        return -1;
     if (++s->epoch == 0) {
         for (size_t i = 0; i < s->cell_capacity; i++)
             s->cells[i].epoch = 0;
+        for (size_t i = 0; i < s->gate_capacity; i++)
+            s->gates[i].epoch = 0;
         for (size_t i = 0; i < s->seen_capacity; i++)
             s->seen[i] = 0;
         s->epoch = 1;
     }
     s->touched_count = 0;
+    s->ready_count = 0;
     s->match_count = 0;
     s->regex_limited = false;
     return 0;
@@ -159,6 +206,28 @@ static int add_match(struct job *job, uint32_t use, size_t from, size_t to)
     return 0;
 }
 
+/* A literal of a regex was met. */
+static void pull(struct job *job, const struct rules_trigger *trigger)
+{
+    struct rules_scratch *s = job->scratch;
+    struct gate *gate = &s->gates[trigger->gate];
+    const struct rules_gate *wanted = &job->rules->gates[trigger->gate];
+    if (gate->epoch != s->epoch)
+        *gate = (struct gate){.epoch = s->epoch};
+    if (gate->met == wanted->sets)
+        return;
+    gate->met |= trigger->set;
+    if (gate->met == wanted->sets && wanted->regex != RULES_NONE)
+        s->ready[s->ready_count++] = wanted->regex;
+}
+
+static bool is_open(const struct job *job, uint32_t index)
+{
+    const struct gate *gate = &job->scratch->gates[index];
+    uint32_t wanted = job->rules->gates[index].sets;
+    return wanted == 0 || (gate->epoch == job->scratch->epoch && gate->met == wanted);
+}
+
 /* The title stands first, so the first hit of a keyword tells all: a use that counts in titles only
  * has its chance then or never. */
 static int on_keyword(void *ctx, const struct keywords_hit *hit)
@@ -169,10 +238,13 @@ static int on_keyword(void *ctx, const struct keywords_hit *hit)
     if (s->seen[hit->value] == s->epoch)
         return 0;
     s->seen[hit->value] = s->epoch;
+    const struct rules_value *value = &rules->values[hit->value];
     bool in_title = hit->to <= s->text.title_units;
-    for (uint32_t u = rules->value_uses[hit->value]; u < rules->value_uses[hit->value + 1]; u++)
+    for (uint32_t u = value->use; u < value[1].use; u++)
         if ((in_title || !rules->uses[u].title_only) && add_match(job, u, hit->from, hit->to) != 0)
             return -1;
+    for (uint32_t t = value->trigger; t < value[1].trigger; t++)
+        pull(job, &rules->triggers[t]);
     return 0;
 }
 
@@ -185,18 +257,24 @@ static bool search(struct job *job, const struct regex *regex, size_t *from, siz
     return found == REGEX_MATCH;
 }
 
+static int find_regex(struct job *job, const struct rules_regex *regex)
+{
+    size_t from, to;
+    return search(job, regex->regex, &from, &to) ? add_match(job, regex->use, from, to) : 0;
+}
+
 static int find(struct job *job)
 {
     const struct rules *rules = job->rules;
-    const struct text *text = &job->scratch->text;
-    if (keywords_scan(rules->keywords, text->units, text->count, on_keyword, job) != 0)
+    struct rules_scratch *s = job->scratch;
+    if (keywords_scan(rules->keywords, s->text.units, s->text.count, on_keyword, job) != 0)
         return -1;
-    for (size_t i = 0; i < rules->regex_count; i++) {
-        size_t from, to;
-        if (search(job, rules->regexes[i].regex, &from, &to) &&
-            add_match(job, rules->regexes[i].use, from, to) != 0)
+    for (size_t i = 0; i < rules->unfiltered_count; i++)
+        if (find_regex(job, &rules->regexes[i]) != 0)
             return -1;
-    }
+    for (size_t i = 0; i < s->ready_count; i++)
+        if (find_regex(job, &rules->regexes[s->ready[i]]) != 0)
+            return -1;
     return 0;
 }
 
@@ -277,7 +355,8 @@ static bool is_set_aside(struct job *job, const struct rules_target *target)
 {
     size_t from, to;
     for (size_t i = target->unless_at; i < target->unless_end; i++)
-        if (search(job, job->rules->unless[i].regex, &from, &to))
+        if (is_open(job, job->rules->unless[i].gate) &&
+            search(job, job->rules->unless[i].regex, &from, &to))
             return true;
     return false;
 }

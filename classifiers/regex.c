@@ -174,7 +174,7 @@ int regex_search(const struct regex *regex, struct regex_scratch *scratch, const
     while (boundary < count && units[boundary] != TEXT_BOUNDARY)
         boundary++;
     int found = REGEX_NO_MATCH;
-    if (start <= boundary)
+    if (start < boundary) /* an empty piece holds no match */
         found = search_piece(regex, scratch, units, boundary, start, from, to);
     if (found == REGEX_MATCH || boundary == count)
         return found;

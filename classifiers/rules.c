@@ -80,9 +80,13 @@ struct span rules_id(const struct rules *rules)
 
 struct rules_count rules_count(const struct rules *rules)
 {
+    size_t unfiltered = 0;
+    for (size_t i = 0; i < rules->gate_count; i++)
+        unfiltered += rules->gates[i].sets == 0;
     return (struct rules_count){.categories = rules->category_count,
-                                .keywords = rules->value_count,
-                                .regexes = rules->regex_count + rules->unless_count};
+                                .keywords = rules->keyword_count,
+                                .regexes = rules->gate_count,
+                                .regexes_unfiltered = unfiltered};
 }
 
 void rules_each_category(const struct rules *rules,

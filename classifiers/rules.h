@@ -29,6 +29,8 @@ void rules_unref(struct rules **rules);
 struct span rules_id(const struct rules *rules);
 struct rules_count {
     size_t categories, keywords, regexes;
+    size_t regexes_unfiltered; /* of the regexes, those without a literal that a text must hold
+                                  (literals.h): they cost time on every text */
 };
 struct rules_count rules_count(const struct rules *rules);
 /* Calls on_category for every category path, in file order; sla is the class of its orders. */

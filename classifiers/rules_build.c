@@ -3,9 +3,15 @@
  * Sorted by that form, equal keywords of different rules stand together, which gives each distinct
  * keyword its value and its run of uses; regexes sort behind all keywords. The same order, within
  * one rule, finds what its author wrote twice.
+ *
+ * A regex's literals are terms, one per literal and set, kept apart from the words because no
+ * author wrote them. Sorted in the same way, they are merged with the keywords when values are
+ * given: a value stands for a keyword, for a term or for both.
  */
 #include "classifiers/rules_build.h"
 
+#include "classifiers/literals.h"
+#include "classifiers/regex_fold.h"
 #include "classifiers/text.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
@@ -19,20 +25,28 @@ enum { STRINGS_ARENA_BYTES = 65536 };
 struct word {
     struct span folded;  /* units of a keyword, the text of a regex; in the builder's arena */
     struct regex *regex; /* NULL for a keyword; owned */
+    uint32_t gate;       /* of a regex */
     struct rules_use use;
     int line, column;
     size_t sequence;
 };
 
+struct term {
+    struct span folded; /* units, in the builder's arena */
+    struct rules_trigger trigger;
+};
+
 struct rules_builder {
     struct rules *rules;
     struct arena *arena;
+    struct arena *scratch; /* of one pattern */
     struct word *words;
     size_t word_count, word_capacity;
-    size_t rule_start; /* the words of the rule being read start here */
-    size_t target_capacity, unless_capacity;
+    size_t rule_start;  /* the words of the rule being read start here */
+    struct term *terms; /* by gate, until they are sorted */
+    size_t term_count, term_capacity;
+    size_t target_capacity, unless_capacity, gate_capacity;
     size_t keyword_count;
-    size_t regex_count; /* scored ones and unless */
 };
 
 static int no_memory(struct err *err)
@@ -80,7 +94,9 @@ void rules_destroy(struct rules *rules)
     mem_free(rules->uses);
     mem_free(rules->regexes);
     mem_free(rules->unless);
-    mem_free(rules->value_uses);
+    mem_free(rules->gates);
+    mem_free(rules->triggers);
+    mem_free(rules->values);
     arena_free(&rules->arena);
     mem_free(rules);
 }
@@ -94,7 +110,8 @@ struct rules_builder *rules_builder_new(struct err *err)
     }
     builder->rules = rules_new();
     builder->arena = arena_new(STRINGS_ARENA_BYTES);
-    if (builder->rules == NULL || builder->arena == NULL) {
+    builder->scratch = arena_new(STRINGS_ARENA_BYTES);
+    if (builder->rules == NULL || builder->arena == NULL || builder->scratch == NULL) {
         no_memory(err);
         rules_builder_free(&builder);
     }
@@ -110,7 +127,9 @@ void rules_builder_free(struct rules_builder **builder)
     for (size_t i = 0; i < b->word_count; i++)
         regex_free(&b->words[i].regex);
     mem_free(b->words);
+    mem_free(b->terms);
     arena_free(&b->arena);
+    arena_free(&b->scratch);
     rules_destroy(b->rules);
     mem_free(b);
 }
@@ -195,31 +214,87 @@ int rules_builder_keyword(struct rules_builder *builder, uint32_t target,
     return add_word(builder, (struct word){.folded = folded}, target, pattern, err);
 }
 
-static struct regex *compile(struct rules_builder *builder, struct span pattern, struct err *err)
+/* Adds the literals of one set of a regex. */
+static int add_terms(struct rules_builder *builder, const struct literal_set *set,
+                     struct rules_trigger trigger)
 {
-    if (builder->regex_count == LIMIT_REGEXES) {
+    for (size_t i = 0; i < set->count; i++) {
+        const struct literal *literal = &set->list[i];
+        struct span units =
+            span_of((const char *)literal->units, literal->count * sizeof literal->units[0]);
+        struct term *terms =
+            grown(builder->terms, &builder->term_capacity, builder->term_count, sizeof *terms);
+        if (terms != NULL)
+            builder->terms = terms;
+        units = arena_copy(builder->arena, units);
+        if (terms == NULL || units.ptr == NULL)
+            return -1;
+        terms[builder->term_count++] = (struct term){units, trigger};
+    }
+    return 0;
+}
+
+/* Finds the literals of a pattern that compiles and fills the gate. */
+static int fill_gate(struct rules_builder *builder, struct span pattern, uint32_t index)
+{
+    struct rules_gate *gate = &builder->rules->gates[index];
+    struct regex_folded folded = {.units = NULL};
+    struct literals literals = {.count = 0};
+    int done = regex_fold(pattern, &folded, NULL);
+    if (done == 0)
+        done = literals_of(folded.units, folded.count, builder->scratch, &literals);
+    regex_folded_free(&folded);
+    for (size_t i = 0; i < literals.count && done == 0; i++) {
+        uint32_t set = UINT32_C(1) << i;
+        gate->sets |= set;
+        done = add_terms(builder, &literals.sets[i], (struct rules_trigger){index, set});
+    }
+    arena_reset(builder->scratch);
+    return done;
+}
+
+/* Makes the gate of a regex: its index, or RULES_NONE and *err. */
+static uint32_t add_gate(struct rules_builder *builder, struct span pattern, struct err *err)
+{
+    struct rules *rules = builder->rules;
+    struct rules_gate *gates =
+        grown(rules->gates, &builder->gate_capacity, rules->gate_count, sizeof *gates);
+    if (gates != NULL) {
+        rules->gates = gates;
+        uint32_t index = (uint32_t)rules->gate_count++;
+        gates[index] = (struct rules_gate){.regex = RULES_NONE};
+        if (fill_gate(builder, pattern, index) == 0)
+            return index;
+    }
+    no_memory(err);
+    return RULES_NONE;
+}
+
+/* Compiles a regex and makes its gate. */
+static struct regex *compile(struct rules_builder *builder, struct span pattern, uint32_t *gate,
+                             struct err *err)
+{
+    if (builder->rules->gate_count == LIMIT_REGEXES) {
         err_set(err, ERR_LIMIT, "more than %d regexes; remove some", LIMIT_REGEXES);
         return NULL;
     }
     struct err why = {0};
     struct regex *regex = regex_compile(pattern, &why);
-    if (regex != NULL)
-        builder->regex_count++;
-    else if (why.code == ERR_NOMEM)
+    if (regex == NULL && why.code == ERR_NOMEM)
         no_memory(err);
-    else
+    else if (regex == NULL)
         err_set(err, why.code, "the regex cannot be used: %s; correct it", why.text);
+    else if ((*gate = add_gate(builder, pattern, err)) == RULES_NONE)
+        regex_free(&regex);
     return regex;
 }
 
 int rules_builder_regex(struct rules_builder *builder, uint32_t target,
                         const struct rules_pattern *pattern, struct err *err)
 {
-    struct regex *regex = compile(builder, pattern->text, err);
-    if (regex == NULL)
-        return -1;
-    return add_word(builder, (struct word){.folded = pattern->text, .regex = regex}, target,
-                    pattern, err);
+    struct word word = {.folded = pattern->text};
+    word.regex = compile(builder, pattern->text, &word.gate, err);
+    return word.regex == NULL ? -1 : add_word(builder, word, target, pattern, err);
 }
 
 int rules_builder_unless(struct rules_builder *builder, struct span pattern, struct err *err)
@@ -230,10 +305,11 @@ int rules_builder_unless(struct rules_builder *builder, struct span pattern, str
     if (unless == NULL)
         return no_memory(err);
     rules->unless = unless;
-    struct regex *regex = compile(builder, pattern, err);
+    uint32_t gate;
+    struct regex *regex = compile(builder, pattern, &gate, err);
     if (regex == NULL)
         return -1;
-    unless[rules->unless_count++] = (struct rules_regex){regex, RULES_NONE};
+    unless[rules->unless_count++] = (struct rules_regex){regex, RULES_NONE, gate};
     rules->targets[rules->target_count - 1].unless_end = rules->unless_count;
     return 0;
 }
@@ -279,51 +355,105 @@ int rules_builder_end_rule(struct rules_builder *builder, int *line, int *column
     return 0;
 }
 
-/* Gives every distinct keyword its value; words are sorted, and the first `count` are keywords. */
-static int freeze_keywords(struct rules_builder *builder, size_t count, struct err *err)
+static int compare_term(const void *left, const void *right)
+{
+    const struct term *a = left, *b = right;
+    return span_cmp(a->folded, b->folded);
+}
+
+/* The matcher holds LIMIT_KEYWORDS; the keywords come first, and regexes whose literals find no
+ * room run on every text. */
+static void drop_excess_terms(struct rules_builder *builder)
+{
+    size_t room = LIMIT_KEYWORDS - builder->keyword_count;
+    while (builder->term_count > room) {
+        uint32_t gate = builder->terms[builder->term_count - 1].trigger.gate;
+        builder->rules->gates[gate].sets = 0;
+        while (builder->term_count > 0 &&
+               builder->terms[builder->term_count - 1].trigger.gate == gate)
+            builder->term_count--;
+    }
+}
+
+/* Gives every distinct keyword or term its value and its runs; words and terms are sorted, and the
+ * first `words` are keywords. */
+static int add_values(struct rules_builder *builder, size_t words, struct keywords_builder *matcher,
+                      struct err *err)
 {
     struct rules *rules = builder->rules;
+    size_t w = 0, t = 0;
+    while (w < words || t < builder->term_count) {
+        struct span folded;
+        if (w == words || (t < builder->term_count &&
+                           span_cmp(builder->terms[t].folded, builder->words[w].folded) < 0))
+            folded = builder->terms[t].folded;
+        else
+            folded = builder->words[w].folded;
+        uint32_t value = (uint32_t)rules->value_count++;
+        rules->values[value] = (struct rules_value){(uint32_t)w, (uint32_t)t};
+        if (keywords_add(matcher, (const uint16_t *)(const void *)folded.ptr,
+                         folded.len / sizeof(uint16_t), value, err) != 0)
+            return -1;
+        rules->keyword_count += w < words && span_eq(builder->words[w].folded, folded);
+        while (w < words && span_eq(builder->words[w].folded, folded))
+            w++;
+        for (; t < builder->term_count && span_eq(builder->terms[t].folded, folded); t++)
+            rules->triggers[t] = builder->terms[t].trigger;
+    }
+    rules->values[rules->value_count] = (struct rules_value){(uint32_t)w, (uint32_t)t};
+    return 0;
+}
+
+static int freeze_keywords(struct rules_builder *builder, size_t words, struct err *err)
+{
     struct keywords_builder *matcher = keywords_builder_new();
     if (matcher == NULL)
         return no_memory(err);
-    int done = 0;
-    for (size_t i = 0; i < count && done == 0; i++) {
-        const struct word *word = &builder->words[i];
-        if (i != 0 && span_eq(word->folded, word[-1].folded))
-            continue;
-        uint32_t value = (uint32_t)rules->value_count++;
-        rules->value_uses[value] = (uint32_t)i;
-        done = keywords_add(matcher, (const uint16_t *)(const void *)word->folded.ptr,
-                            word->folded.len / sizeof(uint16_t), value, err);
-    }
-    rules->value_uses[rules->value_count] = (uint32_t)count;
-    if (done == 0)
-        rules->keywords = keywords_build(matcher, err);
+    if (add_values(builder, words, matcher, err) == 0)
+        builder->rules->keywords = keywords_build(matcher, err);
     keywords_builder_free(&matcher);
-    return rules->keywords == NULL ? -1 : 0;
+    return builder->rules->keywords == NULL ? -1 : 0;
+}
+
+/* Takes over the regexes with a filter, or those without. */
+static void freeze_regexes(struct rules_builder *builder, bool filtered)
+{
+    struct rules *rules = builder->rules;
+    for (size_t i = 0; i < builder->word_count; i++) {
+        struct word *word = &builder->words[i];
+        if (word->regex == NULL || (rules->gates[word->gate].sets != 0) != filtered)
+            continue;
+        rules->gates[word->gate].regex = (uint32_t)rules->regex_count;
+        rules->regexes[rules->regex_count++] =
+            (struct rules_regex){word->regex, (uint32_t)i, word->gate};
+        word->regex = NULL;
+    }
 }
 
 struct rules *rules_builder_freeze(struct rules_builder *builder, struct err *err)
 {
     struct rules *rules = builder->rules;
     size_t count = builder->word_count;
-    size_t regexes = builder->regex_count - rules->unless_count;
+    size_t regexes = rules->gate_count - rules->unless_count;
+    drop_excess_terms(builder);
     if (count > 1)
         qsort(builder->words, count, sizeof *builder->words, compare_word);
+    if (builder->term_count > 1)
+        qsort(builder->terms, builder->term_count, sizeof *builder->terms, compare_term);
     rules->uses = mem_alloc((count + 1) * sizeof *rules->uses);
     rules->regexes = mem_alloc((regexes + 1) * sizeof *rules->regexes);
-    rules->value_uses = mem_zalloc(count - regexes + 1, sizeof *rules->value_uses);
-    if (rules->uses == NULL || rules->regexes == NULL || rules->value_uses == NULL) {
+    rules->triggers = mem_alloc((builder->term_count + 1) * sizeof *rules->triggers);
+    rules->values = mem_alloc((count - regexes + builder->term_count + 1) * sizeof *rules->values);
+    if (rules->uses == NULL || rules->regexes == NULL || rules->triggers == NULL ||
+        rules->values == NULL) {
         no_memory(err);
         return NULL;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         rules->uses[rules->use_count++] = builder->words[i].use;
-        if (builder->words[i].regex != NULL)
-            rules->regexes[rules->regex_count++] =
-                (struct rules_regex){builder->words[i].regex, (uint32_t)i};
-        builder->words[i].regex = NULL;
-    }
+    freeze_regexes(builder, false);
+    rules->unfiltered_count = rules->regex_count;
+    freeze_regexes(builder, true);
     if (freeze_keywords(builder, count - regexes, err) != 0)
         return NULL;
     builder->rules = NULL;

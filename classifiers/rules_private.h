@@ -5,6 +5,11 @@
  * a kind, a tag. A use is one pattern speaking for one target with one weight. Every distinct
  * keyword is in the matcher once, as a value; a value has a run of uses, so one scan serves all
  * four files.
+ *
+ * The same scan says which regexes to run. The literals that a regex needs (literals.h) are in the
+ * matcher too, and their values have runs of triggers: each says that a set of some regex's
+ * literals was met. A regex whose sets were all met is run, as is one without sets. Every regex,
+ * those of `unless` too, has a gate, by which it is named there.
  */
 #ifndef JIESU_CLASSIFIERS_RULES_PRIVATE_H
 #define JIESU_CLASSIFIERS_RULES_PRIVATE_H
@@ -45,6 +50,24 @@ struct rules_use {
 struct rules_regex {
     struct regex *regex;
     uint32_t use;
+    uint32_t gate;
+};
+
+/* What must be met before a regex is worth running. */
+struct rules_gate {
+    uint32_t sets;  /* a bit for each set of literals; 0: it runs on every text */
+    uint32_t regex; /* in rules->regexes; RULES_NONE for one of `unless` */
+};
+
+/* A literal that meets one set of a regex. */
+struct rules_trigger {
+    uint32_t gate;
+    uint32_t set; /* its bit */
+};
+
+/* Where a value's runs begin; they end where the next value's begin. */
+struct rules_value {
+    uint32_t use, trigger;
 };
 
 struct rules {
@@ -57,14 +80,18 @@ struct rules {
     size_t category_count; /* how many of them are categories */
     struct rules_use *uses;
     size_t use_count;
-    struct rules_regex *regexes;
-    size_t regex_count;
+    struct rules_regex *regexes; /* the first unfiltered_count run on every text */
+    size_t regex_count, unfiltered_count;
     struct rules_regex *unless;
     size_t unless_count;
+    struct rules_gate *gates;
+    size_t gate_count;
+    struct rules_trigger *triggers;
 
     struct keywords *keywords;
+    size_t keyword_count;       /* the distinct keywords among the values */
+    struct rules_value *values; /* value_count, and one that ends the last one's runs */
     size_t value_count;
-    uint32_t *value_uses; /* value v has uses [value_uses[v], value_uses[v + 1]) */
 
     enum urgency urgency_default;
     enum kind kind_default;

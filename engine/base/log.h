@@ -35,10 +35,13 @@ struct log_field {
 #define LOG_INT(field_name, value) \
     ((struct log_field){.kind = LOG_KIND_INT, .name = (field_name), .num = (int64_t)(value)})
 
-/* log_write(LOG_INFO, "app", "started", LOG_INT("threads", 2)); any number of fields, also none. */
-#define log_write(level, module, event, ...) \
-    log_fields((level), (module), (event),   \
-               (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}})
+/* log_write(LOG_INFO, "app", "started", LOG_INT("threads", 2)); any number of fields, also none: the
+ * first element is there so that the list is never empty before the comma. */
+#define log_write(level, module, event, ...)                                        \
+    log_fields((level), (module), (event),                                          \
+               (const struct log_field[]){                                          \
+                   {.kind = LOG_KIND_END}, ##__VA_ARGS__, {.kind = LOG_KIND_END}} + \
+                   1)
 
 void log_fields(enum log_level level, const char *module, const char *event,
                 const struct log_field *fields);

@@ -2,39 +2,44 @@
  * The protocol behind the promise
  * ===============================
  *
- * "A 2xx means: this complaint survives kill -9 of jiesu and of Redis, at any moment, and becomes
- * exactly one work order per idempotency key."
+ * "A 2xx means: this complaint survives kill -9 of jiesu and of Redis, at any moment, and
+ * becomes exactly one work order per idempotency key."
  *
- * 1. Nothing is answered before it is durable. A record is in the outbox, on the disk (outbox.c),
- * before its ticket says `committed`; and a 201 is given only after that, because only committed
- * records are sent to Redis. From then on losing the record takes the loss of the disk, or its
- * release.
+ * 1. Nothing is answered before it is durable. A record is in the outbox, on the disk
+ *    (outbox.c), before its ticket says `committed`; and a 201 is given only after that, because
+ *    only committed records are sent to Redis. From then on losing the record takes the loss of
+ *    the disk, or its release.
  *
  * 2. A record is released only when Redis cannot forget it: the same Redis (by fingerprint) that
- * confirmed it has shown since that it wrote and synced it (hold.c). A Redis that comes back with
- * another fingerprint was restarted, or is another one, and may have lost any suffix of what it
- * had: then everything held is sent again from the start. After a mere loss of the connection it is
- * enough to go on after the last confirmed one. A fresh process knows no fingerprint, so it begins
- * with everything held, too.
+ *    confirmed it has shown since that it wrote and synced it (hold.c). A Redis that comes back
+ *    with another fingerprint was restarted, or is another one, and may have lost any suffix of
+ *    what it had: then everything held is sent again from the start. After a mere loss of the
+ *    connection it is enough to go on after the last confirmed one. A fresh process knows no
+ *    fingerprint, so it begins with everything held, too.
  *
- * 3. Sending again is harmless, because Redis tells a repeated call by its id and changes nothing:
- * orders are never deleted, a step's id stays in its order, a refused step stays refused. What
- * matters is order. What Redis has after a crash is a prefix of what it did; sending all held
- * records in the order of their numbers makes every one that is in the prefix a repetition, and
- * carries out every other one on the same state as the first time. Therefore:
- *      - there is one connection for writing, and records are sent in the order of their numbers;
- *      - when one of them fails in a way that may pass, nothing later is sent. When all that is on
- * its way has come back, everything after the last confirmed number is sent again (`rewinding`).
- * Commands that a lost connection left behind in Redis' socket may still be carried out then,
- * between ours: each of the two sequences is in order, so the first occurrence of every record
- * still is;
- *      - a record is confirmed when it and all before it are. A create may overtake a create (they
- * are about different orders), but a step waits until nothing of its order is under way.
+ * 3. Sending again is harmless, because Redis knows a repeated call by its id and changes
+ *    nothing: orders are never deleted, a step's id stays in its order, a refused step stays
+ *    refused. What matters is order. What Redis has after a crash is a prefix of what it did;
+ *    sending all held records in the order of their numbers makes every one that is in the
+ *    prefix a repetition, and carries out every other one on the same state as the first time.
+ *    Therefore:
+ *    - There is one connection for writing, and records are sent in the order of their numbers.
+ *    - When one of them fails in a way that may pass, nothing later is sent. When all that is on
+ *      its way has come back, everything after the last confirmed number is sent again
+ *      (`rewinding`). Commands that a lost connection left behind in Redis' socket may still be
+ *      carried out then, between ours: each of the two sequences is in order, so the first
+ *      occurrence of every record still is.
+ *    - A record is confirmed when it and all before it are. A create may overtake a create (they
+ *      are about different orders), but a step waits until nothing of its order is under way.
+ *    - The prefix must be a clean one. Redis 7.0 can leave a torn MULTI open in its append-only
+ *      file, and carry out its commands at a later start; functions.lua has a fence against
+ *      that. (`redis-check-aof --fix` is no cure: it cuts off everything that was written after
+ *      the tear.)
  *
- * 4. A record is never given up because Redis is away, slow, full or confused. Only an error that
- * is about the command itself takes it out of the order; then it is moved to the table `dead` of
- * the outbox in one transaction, logged and counted (outbox_db.c says how to look at it), and goes
- * to no one's trash.
+ * 4. A record is never given up because Redis is away, slow, full or confused. Only an error
+ *    that is about the command itself takes it out of the order; then it is moved to the table
+ *    `dead` of the outbox in one transaction, logged and counted. outbox_db.c says how to look
+ *    at it.
  *
  * Idempotency keys
  * ----------------
@@ -43,36 +48,37 @@
  * order to be. The claim decides which record becomes the order; it is set once, and lives
  * LIMIT_IDEMPOTENCY_TTL_S.
  *
- *   - The claim is ours: create the order. A crash in between is finished by the replay.
- *   - The same body, another id: an earlier request, here or in another engine, has it. That one
- * committed its record before it claimed, so its order will exist; but its engine may be down, so
- * we make the order under its id ourselves (record_rename: the two records mean the same), and
- * whoever comes second changes nothing. When the rules have changed and our record is routed to
- * another community, we cannot, and only look whether it is there yet; the outcome then may have no
- * text. The outcome is a replay, with the answer stored first.
- *   - Another body: 422, and the record is dropped from the outbox, so that no replay makes an
- * order of it.
+ * - The claim is ours: create the order. A crash in between is finished by the replay.
+ * - The same body, another id: an earlier request, here or in another engine, has it. That one
+ *   committed its record before it claimed, so its order will exist; but its engine may be down,
+ *   so we make the order under its id ourselves (record_rename: the two records mean the same),
+ *   and whoever comes second changes nothing. When the rules have changed and our record is
+ *   routed to another community, we cannot, and only look whether it is there yet; the outcome
+ *   then may have no text. The outcome is a replay, with the answer stored first.
+ * - Another body: 422, and the record is dropped from the outbox, so that no replay makes an
+ *   order of it.
  *
  * The last two change what the submitter was to be told, and it may have run out of patience and
- * answered 202 in the very moment. So the outcome is sent to its loop, where answering happens too,
- * and word comes back whether it was in time (ticket_deliver). If a 202 was given: with the same
- * body the given id becomes an alias of the order's; with another body the record becomes an order
- * of its own without the key, since a promise weighs more than a misused key. After a restart
- * nobody knows what was answered: then a 202 is assumed. (A crash between a 422 and the commit of
- * the drop may thus leave an order that was refused: an order too many of a client that reused a
- * key, never one too few.)
+ * answered 202 in the very moment. So the outcome is sent to its loop, where answering happens
+ * too, and word comes back whether it was in time (ticket_deliver). If a 202 was given: with the
+ * same body the given id becomes an alias of the order's; with another body the record becomes
+ * an order of its own without the key, since a promise weighs more than a misused key. After a
+ * restart nobody knows what was answered: then a 202 is assumed. (A crash between a 422 and the
+ * commit of the drop may thus leave an order that was refused: an order too many of a client
+ * that reused a key, never one too few.)
  *
- * Claims and creates of different records travel interleaved, but not the ones of one key: while a
- * record with a key is on its way in this engine, another request with the key gets 409 or 422, or,
- * once the first was answered 202, joins it (claims.c). So two records of one key are in the window
- * only in a replay; there the first one's claim and create are sent before the second one's create.
+ * Claims and creates of different records travel interleaved, but not the ones of one key: while
+ * a record with a key is on its way in this engine, another request with the key gets 409 or
+ * 422, or, once the first was answered 202, joins it (claims.c). So two records of one key are
+ * in the window only in a replay; there the first one's claim and create are sent before the
+ * second one's create.
  *
- * Limits, said openly. Several engines on one Redis that loses its last second: an engine's claim
- * may be lost until that engine replays; a retry that reaches another engine in those milliseconds
- * takes the key. One order is made, under the second id, and the first becomes its alias. In a
- * Cluster, claim and order live on different masters: if just the claim's is lost the same way, two
- * orders are possible. And one master at a time is probed before a release there. One engine with
- * one Redis has none of these gaps.
+ * Limits, said openly. Several engines on one Redis that loses its last second: an engine's
+ * claim may be lost until that engine replays; a retry that reaches another engine in those
+ * milliseconds takes the key. One order is made, under the second id, and the first becomes its
+ * alias. In a Cluster, claim and order live on different masters: if just the claim's is lost
+ * the same way, two orders are possible; and only one master is probed before a release, that of
+ * the order confirmed last. One engine with one Redis has none of these gaps.
  *
  * Threads
  * -------

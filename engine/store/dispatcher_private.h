@@ -1,5 +1,5 @@
 /*
- * dispatcher_private: what dispatcher.c (starting, submitting, stopping) and dispatch.c (talking to
+ * dispatcher_private: what dispatcher.c (starting, submitting, stopping), dispatch_slot.c (one record) and dispatch.c (talking to
  * Redis) share. All of it belongs to the dispatcher's loop, except what is atomic.
  */
 #ifndef JIESU_STORE_DISPATCHER_PRIVATE_H
@@ -52,6 +52,8 @@ void dispatch_ready(struct dispatcher *dispatcher, struct span fingerprint);
 void dispatch_lost(struct dispatcher *dispatcher);
 /* Sends what may be sent. */
 void dispatch_pump(struct dispatcher *dispatcher);
+/* A slot got an answer: counts what is confirmed, and pumps. */
+void dispatch_go_on(struct dispatcher *dispatcher);
 /* Asks Redis, when it is time, how much it can no longer forget, and releases that. */
 void dispatch_probe(struct dispatcher *dispatcher);
 /* A slot's drop or burial was carried out, or not. On the writer thread. */

@@ -51,17 +51,6 @@ local function fence(queue)
   fenced[queue] = true
 end
 
--- Adds an entry to a queue and returns its id. The consumer group is made with the stream.
-local function enqueue(queue, ...)
-  fence(queue)
-  local entry = redis.call('XADD', queue, 'NOMKSTREAM', '*', ...)
-  if not entry then
-    redis.call('XGROUP', 'CREATE', queue, 'workers', '0', 'MKSTREAM')
-    entry = redis.call('XADD', queue, '*', ...)
-  end
-  return entry
-end
-
 -- jiesu_create KEYS order queue due ARGV wake ulid due_at n (field value) * n (field value) ...
 -- -> {'created'}, or {'exists', answer, state, version} of the order that is there. The n pairs are the queue
 -- entry, the rest the order's hash. What can fail (a key of another type) comes before the hash is written,
@@ -75,10 +64,14 @@ local function create(keys, argv)
     redis.call('ZADD', keys[3], argv[3], argv[2])
   end
   local hash = 5 + 2 * argv[4]
-  local ok, entry = pcall(enqueue, keys[2], unpack(argv, 5, hash - 1))
-  if not ok then
+  fence(keys[2])
+  local entry = redis.pcall('XADD', keys[2], 'NOMKSTREAM', '*', unpack(argv, 5, hash - 1))
+  if not entry then -- a new stream: its consumer group is made with it
+    redis.call('XGROUP', 'CREATE', keys[2], 'workers', '0', 'MKSTREAM')
+    entry = redis.call('XADD', keys[2], '*', unpack(argv, 5, hash - 1))
+  elseif entry.err then
     redis.call('ZREM', keys[3], argv[2])
-    return type(entry) == 'table' and entry or redis.error_reply('ERR ' .. tostring(entry))
+    return entry
   end
   redis.call('HSET', keys[1], 'queue', keys[2], 'entry', entry, unpack(argv, hash))
   redis.call('PUBLISH', argv[1], argv[2])

@@ -10,15 +10,17 @@
  * counted in answers of Redis. Every HOLD_PROBE_MS `INFO persistence` is sent on the connection
  * that the records took; with it the number confirmed until then is marked.
  *
- *   1. A mark is LIMIT_OUTBOX_HOLD_MS (two seconds) old when a later probe P1 is sent, and P1 is
- * answered. To carry out P1, Redis turned its loop at least two seconds after the mark, and before
- * it sends P1's reply it writes what it had put off: in that turn it may not put it off any longer.
- * By then a second has passed since an ordinary write, so that its fsync was started, too.
- *   2. A still later probe P2 says that the last write succeeded (aof_last_write_status: this
- * covers the write in P1's turn) and that no fsync is pending: those started before have ended.
- *   3. aof_delayed_fsync counts the writes that could be put off no longer and happened during an
- * fsync. That fsync may not cover them. When the counter moved, all marks are made new, and count
- * from now.
+ * 1. A mark is LIMIT_OUTBOX_HOLD_MS (two seconds) old when a later probe P1 is sent, and P1 is
+ *    answered. To carry out P1, Redis turned its loop at least two seconds after the mark, and
+ *    before it sends P1's reply it writes what it had put off: in that turn it may not put it
+ *    off any longer. By then a second has passed since an ordinary write, so that its fsync was
+ *    started, too.
+ * 2. A still later probe P2 says that the last write succeeded (aof_last_write_status: this
+ *    covers the write in P1's turn) and that no fsync is pending: those started before have
+ *    ended.
+ * 3. aof_delayed_fsync counts the writes that could be put off no longer and happened during an
+ *    fsync. That fsync may not cover them. When the counter moved, all marks are made new, and
+ *    count from now.
  *
  * Then everything up to the mark is in the file and on the disk: release it. On a disk so slow that
  * fsyncs are always pending nothing is released, the outbox grows, and at LIMIT_OUTBOX_HELD new

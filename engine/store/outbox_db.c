@@ -1,12 +1,13 @@
 /*
  * Format: a SQLite database in WAL mode.
  *
- *   held(seq, bytes)               the records that Redis could still forget
- *   dead(seq, at, reason, bytes)   records that Redis refused for good, kept for a person to look at:
- *                                  sqlite3 outbox.db "SELECT seq, datetime(at/1000,'unixepoch'), reason,
- *                                  length(bytes) FROM dead"
- *   meta(released, clean)          one row: numbers up to `released` are used up, also when no row shows
- *                                  it; `clean` is 1 when the last process closed the file in good order
+ *   held(seq, bytes)              the records that Redis could still forget
+ *   dead(seq, at, reason, bytes)  records that Redis refused for good, kept for a person to look at
+ *   meta(released, clean)         one row: numbers up to `released` are used up, also when no row
+ *                                 shows it; `clean` is 1 after an end in good order
+ *
+ * To look at the dead ones:
+ *   sqlite3 outbox.db "SELECT seq, datetime(at/1000,'unixepoch'), reason, length(bytes) FROM dead"
  *
  * synchronous=FULL makes each commit wait for fsync of the WAL: that is what a 2xx stands on. With
  * NORMAL, SQLite would only sync at checkpoints and a power cut could take back commits that were

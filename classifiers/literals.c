@@ -1,0 +1,495 @@
+/*
+ * A recursive descent over the pattern. What is known of a part of it is a piece: either all the
+ * words it can match, when they are few (exact), or sets of literals each of which every match
+ * meets, or nothing.
+ *
+ * In a concatenation, exact terms are multiplied into a run of words as long as that stays small.
+ * Where it ends (at `.{0,8}`, at a repetition, when it would grow too large) the run is a set that
+ * every match meets, and is offered. Alternatives unite their best sets: a match meets that of its
+ * own branch. Assertions are the empty word: they take no part of a match. x{m,n} begins with m
+ * copies of x and ends with m copies of x, so it is read as those, a gap, and those again.
+ *
+ * Whatever is not surely understood makes the whole pattern fail, which means: nothing is known.
+ */
+#include "classifiers/literals.h"
+
+#include "classifiers/literal_set.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* What is known of a part of the pattern. */
+struct piece {
+    bool exact;
+    struct literal_set words; /* exact: all that it matches; the empty word may be one */
+    struct literals known;    /* not exact */
+};
+
+struct parser {
+    const uint16_t *units;
+    size_t count, at;
+    int depth;
+    struct literal_pool pool;
+    bool failed;
+};
+
+enum { UNLIMITED = UINT16_MAX + 1, LAST_CODE_POINT = 0x10FFFF };
+
+/* --- pieces --- */
+
+static void piece_unknown(struct piece *piece)
+{
+    *piece = (struct piece){.exact = false};
+}
+
+static void piece_empty_word(struct parser *p, struct piece *piece)
+{
+    piece_unknown(piece);
+    piece->exact = literal_set_make(&p->pool, 1, &piece->words);
+    if (piece->exact)
+        literal_set_add(&piece->words, &(struct literal){.count = 0});
+}
+
+/* Something unknown follows: what stands behind it is a new run. */
+static void end_run(struct parser *p, struct piece *run)
+{
+    struct literals known;
+    literals_offer(&p->pool, &run->known, &run->words);
+    known = run->known;
+    piece_empty_word(p, run);
+    run->known = known;
+    run->exact = false;
+}
+
+static void append_words(struct parser *p, struct piece *run, const struct literal_set *words)
+{
+    struct literal_set product;
+    if (literal_set_multiply(&p->pool, &run->words, words, &product)) {
+        run->words = product;
+        return;
+    }
+    end_run(p, run);
+    run->words = *words;
+}
+
+static void append_exact(struct parser *p, struct piece *run, const struct literal_set *words,
+                         unsigned min, unsigned max)
+{
+    struct literal empty = {.count = 0};
+    struct literal_set none = {.list = &empty, .count = 1}, either;
+    unsigned copies = min < LIMIT_REGEX_LITERAL_UNITS ? min : LIMIT_REGEX_LITERAL_UNITS;
+    if (words->count == 1 && words->list[0].count == 0)
+        return;
+    if (min == 0 && max == 1 && literal_set_unite(&p->pool, words, &none, &either)) {
+        append_words(p, run, &either);
+        return;
+    }
+    for (unsigned i = 0; i < copies; i++)
+        append_words(p, run, words);
+    if (copies == max)
+        return;
+    end_run(p, run);
+    for (unsigned i = 0; i < copies; i++)
+        append_words(p, run, words);
+}
+
+/* Appends term{min,max}. */
+static void append(struct parser *p, struct piece *run, const struct piece *term, unsigned min,
+                   unsigned max)
+{
+    if (term->exact) {
+        append_exact(p, run, &term->words, min, max);
+        return;
+    }
+    end_run(p, run);
+    for (size_t i = 0; min > 0 && i < term->known.count; i++)
+        literals_offer(&p->pool, &run->known, &term->known.sets[i]);
+}
+
+/* What is known of a piece, also when it is exact. */
+static struct literals known_of(struct parser *p, const struct piece *piece)
+{
+    struct literals known = piece->known;
+    if (piece->exact)
+        literals_offer(&p->pool, &known, &piece->words);
+    return known;
+}
+
+/* left|right, into left. */
+static void unite_pieces(struct parser *p, struct piece *left, const struct piece *right)
+{
+    struct literals first = known_of(p, left), second = known_of(p, right);
+    struct piece both = {.exact = left->exact && right->exact};
+    struct literal_set met;
+    if (both.exact)
+        both.exact = literal_set_unite(&p->pool, &left->words, &right->words, &both.words);
+    if (!both.exact && first.count > 0 && second.count > 0 &&
+        literal_set_unite(&p->pool, &first.sets[0], &second.sets[0], &met))
+        literals_offer(&p->pool, &both.known, &met);
+    *left = both;
+}
+
+/* --- syntax --- */
+
+static int peek_at(const struct parser *p, size_t ahead)
+{
+    return p->at + ahead < p->count ? p->units[p->at + ahead] : -1;
+}
+
+static int peek(const struct parser *p)
+{
+    return peek_at(p, 0);
+}
+
+static bool skip(struct parser *p, const char *text)
+{
+    size_t length = strlen(text);
+    for (size_t i = 0; i < length; i++)
+        if (peek_at(p, i) != (unsigned char)text[i])
+            return false;
+    p->at += length;
+    return true;
+}
+
+/* Stands behind the next `last`. */
+static void skip_through(struct parser *p, char last)
+{
+    while (peek(p) >= 0 && peek(p) != last)
+        p->at++;
+    if (!skip(p, (char[]){last, '\0'}))
+        p->failed = true;
+}
+
+static bool is_digit(int unit)
+{
+    return unit >= '0' && unit <= '9';
+}
+
+static int hex_value(int unit)
+{
+    if (is_digit(unit))
+        return unit - '0';
+    if ((unit >= 'a' && unit <= 'f') || (unit >= 'A' && unit <= 'F'))
+        return (unit | 0x20) - 'a' + 10;
+    return -1;
+}
+
+/* A run of at most `max` hex digits. */
+static uint32_t parse_hex(struct parser *p, size_t max)
+{
+    uint32_t value = 0;
+    for (size_t i = 0; i < max && hex_value(peek(p)) >= 0; i++, p->at++)
+        value = value * 16 + (uint32_t)hex_value(peek(p));
+    return value;
+}
+
+static uint32_t parse_code_point(struct parser *p)
+{
+    uint32_t unit = p->units[p->at++];
+    if (unit >= 0xD800 && unit < 0xDC00 && p->at < p->count)
+        unit = 0x10000 + ((unit - 0xD800) << 10) + (uint32_t)(p->units[p->at++] - 0xDC00);
+    return unit;
+}
+
+/* What an escape stands for. */
+enum meaning { ONE_CHARACTER, A_DIGIT, SOMETHING, NOTHING };
+
+/* Behind \x. */
+static enum meaning parse_hex_escape(struct parser *p, uint32_t *cp)
+{
+    bool braces = skip(p, "{");
+    *cp = parse_hex(p, braces ? 6 : 2);
+    if ((braces && !skip(p, "}")) || *cp > LAST_CODE_POINT)
+        p->failed = true;
+    return ONE_CHARACTER;
+}
+
+/* Behind \k: a back reference by name. */
+static enum meaning parse_reference(struct parser *p)
+{
+    if (skip(p, "{"))
+        skip_through(p, '}');
+    else if (skip(p, "<"))
+        skip_through(p, '>');
+    else if (skip(p, "'"))
+        skip_through(p, '\'');
+    else
+        p->failed = true;
+    return SOMETHING;
+}
+
+/* Behind \p or \P: a property, of one letter or in braces. */
+static enum meaning parse_property(struct parser *p)
+{
+    if (skip(p, "{"))
+        skip_through(p, '}');
+    else if (peek(p) >= 0)
+        p->at++;
+    else
+        p->failed = true;
+    return SOMETHING;
+}
+
+/* Escapes that mean one thing and take no more of the pattern. */
+static enum meaning simple_escape(struct parser *p, uint32_t letter, bool in_class)
+{
+    if (letter == 'd')
+        return A_DIGIT;
+    if (strchr(in_class ? "DwWsShHvVaefnrtb" : "DwWsShHvVRXaefnrt", (int)letter) != NULL)
+        return SOMETHING;
+    if (in_class || strchr("bBAzZ", (int)letter) == NULL)
+        p->failed = true;
+    return NOTHING;
+}
+
+static enum meaning parse_escape(struct parser *p, bool in_class, uint32_t *cp)
+{
+    p->at++;
+    if (peek(p) < 0) {
+        p->failed = true;
+        return NOTHING;
+    }
+    *cp = parse_code_point(p);
+    if (*cp == 'x')
+        return parse_hex_escape(p, cp);
+    if (*cp == 'k' && !in_class)
+        return parse_reference(p);
+    if (*cp == 'p' || *cp == 'P')
+        return parse_property(p);
+    if (*cp < 0x80 && is_digit((int)*cp)) { /* a back reference or octal: either way something */
+        while (is_digit(peek(p)))
+            p->at++;
+        return SOMETHING;
+    }
+    bool letter = (*cp | 0x20) >= 'a' && (*cp | 0x20) <= 'z';
+    return letter ? simple_escape(p, *cp, in_class) : ONE_CHARACTER;
+}
+
+/* Adds the characters of a range; false when there are too many. */
+static bool add_range(struct literal_set *set, uint32_t from, uint32_t to)
+{
+    if (to < from || to - from >= LIMIT_REGEX_SET_GROWTH)
+        return false;
+    for (uint32_t cp = from; cp <= to; cp++) {
+        struct literal word = {.count = 1, .units = {(uint16_t)cp}};
+        if (cp >= 0x10000)
+            word = (struct literal){.count = 2,
+                                    .units = {(uint16_t)(0xD800 + ((cp - 0x10000) >> 10)),
+                                              (uint16_t)(0xDC00 + (cp & 0x3FF))}};
+        if (!literal_set_add(set, &word))
+            return false;
+    }
+    return true;
+}
+
+/* [:name:] within a class. */
+static void skip_posix(struct parser *p)
+{
+    p->at += 2;
+    skip(p, "^");
+    while (peek(p) >= 'a' && peek(p) <= 'z')
+        p->at++;
+    if (!skip(p, ":]"))
+        p->failed = true;
+}
+
+/* One character of a class, or an escape that stands for more. */
+static enum meaning parse_member(struct parser *p, uint32_t *cp)
+{
+    if (peek(p) == '\\')
+        return parse_escape(p, true, cp);
+    if (peek(p) == '[' && strchr(":.=", peek_at(p, 1)) != NULL && peek_at(p, 1) > 0) {
+        skip_posix(p);
+        return SOMETHING;
+    }
+    *cp = parse_code_point(p);
+    return ONE_CHARACTER;
+}
+
+/* One element of a class, which may be a range. False when it has too many members. */
+static bool parse_element(struct parser *p, struct literal_set *set)
+{
+    uint32_t from = 0, to;
+    enum meaning first = parse_member(p, &from);
+    bool range = peek(p) == '-' && peek_at(p, 1) != ']';
+    if (first == A_DIGIT && !range)
+        return add_range(set, '0', '9');
+    if (first != ONE_CHARACTER) {
+        p->failed |= range;
+        return false;
+    }
+    to = from;
+    if (range) {
+        p->at++;
+        if (peek(p) < 0 || parse_member(p, &to) != ONE_CHARACTER)
+            p->failed = true;
+    }
+    return add_range(set, from, to);
+}
+
+static void parse_class(struct parser *p, struct piece *out)
+{
+    p->at++;
+    bool known = !skip(p, "^"), first = true;
+    piece_unknown(out);
+    out->exact = known && literal_set_make(&p->pool, LIMIT_REGEX_SET_GROWTH, &out->words);
+    for (; !p->failed && peek(p) >= 0 && (first || peek(p) != ']'); first = false)
+        known &= parse_element(p, &out->words);
+    if (!skip(p, "]"))
+        p->failed = true;
+    if (!known)
+        piece_unknown(out);
+}
+
+static void parse_alternatives(struct parser *p, struct piece *out);
+
+/* Behind "(": goes behind what opens the group. True for an assertion. */
+static bool parse_opening(struct parser *p)
+{
+    if (peek(p) == '*')
+        p->failed = true;
+    if (!skip(p, "?") || skip(p, ":") || skip(p, ">") || skip(p, "|"))
+        return false;
+    if (skip(p, "=") || skip(p, "!") || skip(p, "<=") || skip(p, "<!"))
+        return true;
+    if (skip(p, "P<") || skip(p, "<"))
+        skip_through(p, '>');
+    else if (skip(p, "'"))
+        skip_through(p, '\'');
+    else
+        p->failed = true; /* options, conditions, comments, what else there may be */
+    return false;
+}
+
+static void parse_group(struct parser *p, struct piece *out)
+{
+    p->at++;
+    bool assertion = parse_opening(p);
+    if (p->failed || p->depth == LIMIT_REGEX_LITERAL_DEPTH) {
+        p->failed = true;
+        return;
+    }
+    p->depth++;
+    parse_alternatives(p, out);
+    p->depth--;
+    if (!skip(p, ")"))
+        p->failed = true;
+    if (assertion)
+        piece_empty_word(p, out);
+}
+
+static void parse_character(struct parser *p, struct piece *out)
+{
+    uint32_t cp = 0;
+    enum meaning meaning = ONE_CHARACTER;
+    if (peek(p) == '\\')
+        meaning = parse_escape(p, false, &cp);
+    else
+        cp = parse_code_point(p);
+    piece_unknown(out);
+    if (meaning == NOTHING)
+        piece_empty_word(p, out);
+    if (meaning == ONE_CHARACTER && (out->exact = literal_set_make(&p->pool, 1, &out->words)))
+        add_range(&out->words, cp, cp);
+    if (meaning == A_DIGIT && (out->exact = literal_set_make(&p->pool, 10, &out->words)))
+        add_range(&out->words, '0', '9');
+}
+
+static void parse_atom(struct parser *p, struct piece *out)
+{
+    int unit = peek(p);
+    if (unit == '[')
+        parse_class(p, out);
+    else if (unit == '(')
+        parse_group(p, out);
+    else if (skip(p, "^") || skip(p, "$"))
+        piece_empty_word(p, out);
+    else if (skip(p, "."))
+        piece_unknown(out);
+    else if (unit == '*' || unit == '+' || unit == '?' || unit == '{')
+        p->failed = true;
+    else
+        parse_character(p, out);
+}
+
+static unsigned parse_number(struct parser *p)
+{
+    unsigned value = 0;
+    if (!is_digit(peek(p)))
+        p->failed = true;
+    for (; is_digit(peek(p)); p->at++)
+        if (value < UNLIMITED)
+            value = value * 10 + (unsigned)(peek(p) - '0');
+    return value;
+}
+
+/* Behind "{". */
+static void parse_braces(struct parser *p, unsigned *min, unsigned *max)
+{
+    *min = *max = parse_number(p);
+    if (skip(p, ","))
+        *max = is_digit(peek(p)) ? parse_number(p) : UNLIMITED;
+    if (!skip(p, "}"))
+        p->failed = true;
+}
+
+static void parse_quantifier(struct parser *p, unsigned *min, unsigned *max)
+{
+    *min = *max = 1;
+    if (skip(p, "*"))
+        *max = UNLIMITED, *min = 0;
+    else if (skip(p, "+"))
+        *max = UNLIMITED;
+    else if (skip(p, "?"))
+        *min = 0;
+    else if (skip(p, "{"))
+        parse_braces(p, min, max);
+    else
+        return;
+    if (!skip(p, "?")) /* lazy */
+        skip(p, "+");  /* possessive */
+}
+
+/* One alternative. A quantifier behind a quantifier is an atom that fails. */
+static void parse_branch(struct parser *p, struct piece *run)
+{
+    piece_empty_word(p, run);
+    while (!p->failed && peek(p) >= 0 && peek(p) != '|' && peek(p) != ')') {
+        struct piece term;
+        unsigned min, max;
+        parse_atom(p, &term);
+        if (p->failed)
+            return;
+        parse_quantifier(p, &min, &max);
+        append(p, run, &term, min, max);
+    }
+    if (!run->exact)
+        end_run(p, run);
+}
+
+static void parse_alternatives(struct parser *p, struct piece *out)
+{
+    parse_branch(p, out);
+    while (!p->failed && skip(p, "|")) {
+        struct piece branch;
+        parse_branch(p, &branch);
+        if (!p->failed)
+            unite_pieces(p, out, &branch);
+    }
+}
+
+int literals_of(const uint16_t *pattern, size_t count, struct arena *arena, struct literals *out)
+{
+    struct parser parser = {.units = pattern, .count = count, .pool = {.arena = arena}};
+    struct piece whole;
+    out->count = 0;
+    parse_alternatives(&parser, &whole);
+    if (!parser.failed && parser.at == count)
+        *out = known_of(&parser, &whole);
+    if (parser.pool.no_memory)
+        return -1;
+    while (out->count > 1 && literal_set_shortest(&out->sets[out->count - 1]) == 1 &&
+           literal_set_shortest(&out->sets[0]) > 1)
+        out->count--;
+    return 0;
+}
