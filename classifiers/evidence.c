@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const size_t shares[EVIDENCE_GROUPS] = {
-    [EVIDENCE_GROUP_WINNER] = 12, [EVIDENCE_GROUP_URGENCY] = 8,   [EVIDENCE_GROUP_KIND] = 4,
-    [EVIDENCE_GROUP_TAG] = 4,     [EVIDENCE_GROUP_RUNNER_UP] = 4,
+    [EVIDENCE_GROUP_WINNER] = 6, [EVIDENCE_GROUP_URGENCY] = 4,   [EVIDENCE_GROUP_KIND] = 2,
+    [EVIDENCE_GROUP_TAG] = 2,    [EVIDENCE_GROUP_RUNNER_UP] = 2,
 };
-_Static_assert(12 + 8 + 4 + 4 + 4 <= LIMIT_EVIDENCE, "the shares fit");
+_Static_assert(6 + 4 + 2 + 2 + 2 <= LIMIT_EVIDENCE, "the shares fit");
 
 static bool beats(const struct evidence_match *a, const struct evidence_match *b)
 {

@@ -6,6 +6,8 @@
 #include "engine/http/json_writer.h"
 #include "engine/model/pii.h"
 
+#include <math.h>
+
 static void member_if(struct json_writer *w, const char *key, struct span s)
 {
     if (s.len > 0)
@@ -79,7 +81,7 @@ static void write_verdict(struct json_writer *w, const struct verdict *v)
     else
         json_write_null(w);
     json_member_double(w, "score", v->score);
-    json_member_double(w, "margin", v->margin);
+    json_member_double(w, "margin", round(v->margin * 1000) / 1000);
     json_key(w, "secondary");
     json_open_array(w);
     for (size_t i = 0; i < v->secondary_count; i++) {

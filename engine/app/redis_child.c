@@ -139,19 +139,6 @@ static void child_started(struct redis_child *child, pid_t pid)
               LOG_INT("pid", pid));
 }
 
-/* What is run: the server, after its append-only file was mended when the last one left its pid
- * file, that is, did not end in good order. A tail torn inside MULTI ... EXEC (every function call
- * is one) is cut off by Redis 7 at the last whole command, not before the MULTI (fixed in
- * valkey-io/valkey#4342): the half transaction would stay in the file, join the next one when the
- * file is loaded the second time, and undo that a step is whole or absent. redis-check-aof cuts it
- * where it should be. */
-static const char launch[] =
-    "manifest=appendonlydir/appendonly.aof.manifest\n"
-    "if [ -e redis.pid ] && [ -e \"$manifest\" ]; then\n"
-    "    echo y | redis-check-aof --fix \"$manifest\" || echo 'redis-check-aof failed'\n"
-    "fi\n"
-    "exec \"$0\" \"$@\"\n";
-
 /* Tries once; what comes of it is told by the watch handle. */
 static int child_spawn(struct redis_child *child, int log, int lock)
 {
@@ -160,19 +147,20 @@ static int child_spawn(struct redis_child *child, int log, int lock)
         "--pidfile", "redis.pid", "--logfile", "", "--loglevel", "notice", "--daemonize", "no",
         "--databases", "1", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
         "--aof-use-rdb-preamble", "yes",
-        /* What a crash cut off jiesu sends again. */
+        /* What a crash cut off jiesu sends again. (redis-check-aof --fix is not run: when a tail was torn inside
+         * a transaction before, it would cut off all that was written since; functions.lua heals that.) */
         "--aof-load-truncated", "yes", "--auto-aof-rewrite-percentage", "100",
         "--auto-aof-rewrite-min-size", "256mb", "--maxmemory-policy", "noeviction",
         "--always-show-logo", "no"};
     enum { COUNT = sizeof(arguments) / sizeof(arguments[0]) };
-    const char *argv[COUNT + 5] = {"/bin/sh", "-c", launch, child->program};
-    memcpy(argv + 4, arguments, sizeof(arguments));
+    const char *argv[COUNT + 2] = {child->program};
+    memcpy(argv + 1, arguments, sizeof(arguments));
     uv_stdio_container_t stdio[] = {{.flags = UV_IGNORE},
                                     {.flags = UV_INHERIT_FD, .data.fd = log},
                                     {.flags = UV_INHERIT_FD, .data.fd = log},
                                     {.flags = UV_INHERIT_FD, .data.fd = lock}};
     uv_process_options_t options = {
-        .file = argv[0],
+        .file = child->program,
         .args = (char **)(uintptr_t)argv, /* libuv does not write to them */
         .cwd = child->redis_dir,
         .flags = UV_PROCESS_DETACHED,

@@ -41,7 +41,7 @@ static bool make_room(struct buf *b, size_t n, size_t spare)
     return grow(b, need);
 }
 
-void buf_append(struct buf *b, const void *data, size_t len)
+void buf_append_slow(struct buf *b, const void *data, size_t len)
 {
     if (len == 0 || !make_room(b, len, 0))
         return;
@@ -57,11 +57,6 @@ void buf_span(struct buf *b, struct span s)
 void buf_str(struct buf *b, const char *str)
 {
     buf_append(b, str, strlen(str));
-}
-
-void buf_char(struct buf *b, char c)
-{
-    buf_append(b, &c, 1);
 }
 
 void buf_u64(struct buf *b, uint64_t n)

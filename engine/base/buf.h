@@ -22,10 +22,27 @@ struct buf {
     bool failed;
 };
 
-void buf_append(struct buf *b, const void *data, size_t len);
+/* What buf_append does when there is no room, or nothing to append. */
+void buf_append_slow(struct buf *b, const void *data, size_t len);
+
+static inline void buf_append(struct buf *b, const void *data, size_t len)
+{
+    if (len > 0 && len <= b->cap - b->len && !b->failed &&
+        (b->limit == 0 || b->len + len <= b->limit)) {
+        memcpy(b->data + b->len, data, len);
+        b->len += len;
+    } else {
+        buf_append_slow(b, data, len);
+    }
+}
+
 void buf_span(struct buf *b, struct span s);
 void buf_str(struct buf *b, const char *str);
-void buf_char(struct buf *b, char c);
+static inline void buf_char(struct buf *b, char c)
+{
+    buf_append(b, &c, 1);
+}
+
 void buf_u64(struct buf *b, uint64_t n);
 void buf_i64(struct buf *b, int64_t n);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

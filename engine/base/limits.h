@@ -49,9 +49,10 @@
     X(REDIS_BACKOFF_MIN_MS, 20, "ms", "before the first reconnect; doubles, with jitter")          \
     X(REDIS_BACKOFF_MAX_MS, 1000, "ms", "between two reconnects at the most")                      \
     X(REDIS_REPLY_BYTES, 16777216, "bytes", "one reply of Redis; over it the connection is reset") \
-    X(REDIS_UNSENT_BYTES, 67108864, "bytes", "waiting to be sent to one Redis; over it refused")    \
-    X(REDIS_CHILD_BACKOFF_MS, 5000, "ms", "before the embedded Redis is started again, at the most") \
-    X(REDIS_CHILD_STOP_MS, 10000, "ms", "for the embedded Redis to end by itself; over it killed")  \
+    X(REDIS_UNSENT_BYTES, 67108864, "bytes", "waiting to be sent to one Redis; over it refused")   \
+    X(REDIS_CHILD_BACKOFF_MS, 5000, "ms",                                                          \
+      "before the embedded Redis is started again, at the most")                                   \
+    X(REDIS_CHILD_STOP_MS, 10000, "ms", "for the embedded Redis to end by itself; over it killed") \
     X(KEYWORDS, 1000000, "keywords", "in one rule set")                                            \
     X(KEYWORD_UNITS, 32, "units", "in one keyword after normalisation")                            \
     X(DIRECTORY_FILES, 1000, "files", "in rules/directory")                                        \
@@ -66,13 +67,14 @@
     X(REGEX_SET_LITERALS, 1024, "literals", "in one such set; over it the set is not used")        \
     X(REGEX_SET_GROWTH, 64, "literals", "in one such set when shorter ones would do")              \
     X(REGEX_LITERAL_UNITS, 8, "units", "of one such literal; longer ones are split")               \
-    X(REGEX_LITERAL_DEPTH, 32, "levels", "of groups searched for literals; over it it always runs")\
+    X(REGEX_LITERAL_DEPTH, 32, "levels",                                                           \
+      "of groups searched for literals; over it it always runs")                                   \
     X(RULE_FILE_BYTES, 4194304, "bytes", "one file of rules/")                                     \
     X(RULE_FILES, 1000, "files", "in one rule set")                                                \
     X(RULE_TARGETS, 20000, "rules", "category paths, urgencies, kinds and tags in one rule set")   \
     X(YAML_DEPTH, 32, "levels", "nesting of a YAML file")                                          \
     X(YAML_NODES, 1000000, "nodes", "in one YAML file")                                            \
-    X(EVIDENCE, 32, "items", "evidence kept in a verdict")                                         \
+    X(EVIDENCE, 16, "items", "evidence kept in a verdict")                                         \
     X(SECONDARY, 3, "categories", "secondary categories kept in a verdict")                        \
     X(THREADS, 64, "threads", "HTTP loops")                                                        \
     X(INPUT_LINE_BYTES, 1048576, "bytes", "one line of a file given to the command line")          \

@@ -4,21 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct span span_of(const char *ptr, size_t len)
-{
-    return (struct span){ptr, len};
-}
-
-struct span span_str(const char *str)
-{
-    return span_of(str, str == NULL ? 0 : strlen(str));
-}
-
-bool span_eq(struct span a, struct span b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -65,15 +50,6 @@ struct span span_trim(struct span s)
     while (to > from && is_space(s.ptr[to - 1]))
         to--;
     return span_sub(s, from, to);
-}
-
-struct span span_sub(struct span s, size_t from, size_t to)
-{
-    if (to > s.len)
-        to = s.len;
-    if (from > to)
-        from = to;
-    return span_of(s.ptr == NULL ? NULL : s.ptr + from, to - from);
 }
 
 ptrdiff_t span_find_char(struct span s, char c)

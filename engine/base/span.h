@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct span {
     const char *ptr; /* may be NULL when len is 0 */
@@ -18,10 +19,23 @@ struct span {
 /* For printf's "%.*s". */
 #define SPAN_ARG(s) ((int)(s).len), ((s).ptr == NULL ? "" : (s).ptr)
 
-struct span span_of(const char *ptr, size_t len);
+/* The first few are inline: they stand on every hot path, and span_str of a literal costs nothing then. */
+static inline struct span span_of(const char *ptr, size_t len)
+{
+    return (struct span){ptr, len};
+}
+
 /* Over a NUL-terminated string; NULL gives the empty span. */
-struct span span_str(const char *str);
-bool span_eq(struct span a, struct span b);
+static inline struct span span_str(const char *str)
+{
+    return span_of(str, str == NULL ? 0 : strlen(str));
+}
+
+static inline bool span_eq(struct span a, struct span b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 /* ASCII case-insensitive equality. */
 bool span_eq_nocase(struct span a, struct span b);
 bool span_starts(struct span s, struct span prefix);
@@ -31,7 +45,14 @@ int span_cmp(struct span a, struct span b);
 /* Without ASCII white space at both ends. */
 struct span span_trim(struct span s);
 /* Bytes [from, to) of s; bounds are clamped to s. */
-struct span span_sub(struct span s, size_t from, size_t to);
+static inline struct span span_sub(struct span s, size_t from, size_t to)
+{
+    if (to > s.len)
+        to = s.len;
+    if (from > to)
+        from = to;
+    return span_of(s.ptr == NULL ? NULL : s.ptr + from, to - from);
+}
 /* Index of the first byte c, or -1. */
 ptrdiff_t span_find_char(struct span s, char c);
 /* Index of the first occurrence of needle, or -1. */

@@ -58,19 +58,6 @@ void json_close_array(struct json_writer *w)
     close_with(w, ']');
 }
 
-/* The bytes that stand for themselves, from s.ptr[from] on: how far they reach. */
-static size_t plain_run(struct span s, size_t from)
-{
-    size_t i = from;
-    while (i < s.len) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c < 0x20 || c == '"' || c == '\\' || c >= 0x80)
-            break;
-        i++;
-    }
-    return i;
-}
-
 static void write_escape(struct buf *out, unsigned char c)
 {
     static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -86,34 +73,35 @@ static void write_escape(struct buf *out, unsigned char c)
     buf_append(out, text, sizeof(text));
 }
 
+static bool needs_escape(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\';
+}
+
+/* Writes valid UTF-8: runs of what stands for itself, and escapes between them. */
+static void write_valid(struct buf *out, struct span s)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!needs_escape((unsigned char)s.ptr[i]))
+            continue;
+        buf_append(out, s.ptr + from, i - from);
+        write_escape(out, (unsigned char)s.ptr[i]);
+        from = i + 1;
+    }
+    buf_append(out, s.ptr + from, s.len - from);
+}
+
 static void write_quoted(struct buf *out, struct span s)
 {
     buf_char(out, '"');
-    for (size_t i = 0; i < s.len;) {
-        size_t run = plain_run(s, i);
-        if (run > i) {
-            buf_append(out, s.ptr + i, run - i);
-            i = run;
-            continue;
-        }
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c < 0x80) {
-            write_escape(out, c);
-            i++;
-            continue;
-        }
-        /* A run of valid characters in one piece; the first bad byte becomes U+FFFD. */
-        struct span rest = span_sub(s, i, s.len);
-        size_t n = 0, step;
-        uint32_t cp;
-        while (n < rest.len && (unsigned char)rest.ptr[n] >= 0x80 &&
-               (step = utf8_decode(span_sub(rest, n, rest.len), &cp)) > 0)
-            n += step;
-        if (n > 0)
-            buf_append(out, rest.ptr, n);
-        else
+    while (s.len > 0) {
+        const size_t valid = utf8_valid_prefix(s);
+        write_valid(out, span_sub(s, 0, valid));
+        /* The first bad byte becomes U+FFFD, and what follows it has its chance. */
+        if (valid < s.len)
             buf_append(out, "\xef\xbf\xbd", 3);
-        i += n > 0 ? n : 1;
+        s = span_sub(s, valid + 1, s.len);
     }
     buf_char(out, '"');
 }
@@ -149,6 +137,26 @@ void json_write_i64(struct json_writer *w, int64_t n)
     buf_i64(w->out, n);
 }
 
+/* Most numbers here are whole, or thousandths: those are written without printf. True when d was one. */
+static bool write_short(struct buf *out, double d)
+{
+    const double scaled = d * 1000;
+    if (!(fabs(scaled) < 1e15) || scaled != floor(scaled) || scaled / 1000 != d || d == 0)
+        return false;
+    const uint64_t n = (uint64_t)fabs(scaled);
+    uint64_t rest = n % 1000;
+    if (d < 0)
+        buf_char(out, '-');
+    buf_u64(out, n / 1000);
+    if (rest > 0)
+        buf_char(out, '.');
+    for (uint64_t place = 100; rest > 0; place /= 10) {
+        buf_char(out, (char)('0' + rest / place));
+        rest %= place;
+    }
+    return true;
+}
+
 void json_write_double(struct json_writer *w, double d)
 {
     if (!isfinite(d)) {
@@ -156,6 +164,8 @@ void json_write_double(struct json_writer *w, double d)
         return;
     }
     before_value(w);
+    if (write_short(w->out, d))
+        return;
     char text[40];
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, d);

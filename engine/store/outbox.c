@@ -112,6 +112,10 @@ int outbox_submit(struct outbox *outbox, struct outbox_entry *entry, struct err 
 
 void outbox_release(struct outbox *outbox, uint64_t seq)
 {
+    /* What is not there yet is not meant. */
+    uint64_t last = outbox_last(outbox);
+    if (seq > last)
+        seq = last;
     uint64_t now = atomic_load_explicit(&outbox->release_to, memory_order_relaxed);
     while (now < seq && !atomic_compare_exchange_weak(&outbox->release_to, &now, seq))
         ;
@@ -172,8 +176,6 @@ static int write_batch(struct outbox *outbox, struct outbox_entry *batch)
     struct err err = {0};
     uint64_t began = clock_steady_ns();
     uint64_t to = atomic_load_explicit(&outbox->release_to, memory_order_acquire);
-    if (to > outbox_db_last(outbox->db))
-        to = outbox_db_last(outbox->db);
     bool written = outbox_db_write(outbox->db, batch, to, &err) == 0;
     if (!written)
         log_write(LOG_ERROR, "outbox", "commit_failed", LOG_STR("error", err.text));

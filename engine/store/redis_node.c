@@ -102,8 +102,8 @@ static void node_down(void *ctx, const struct err *err)
     redis_link_close(&node->link);
     /* A server that is being started is not there for a moment: that is no news yet. */
     const bool news = was_ready || node->attempts >= ATTEMPTS_UNTOLD;
-    log_write(news ? LOG_WARN : LOG_DEBUG, "redis", was_ready ? "lost" : "connect_failed", LOG_STR("host", at->host),
-              LOG_INT("port", at->port), LOG_STR("error", err->text));
+    log_write(news ? LOG_WARN : LOG_DEBUG, "redis", was_ready ? "lost" : "connect_failed",
+              LOG_STR("host", at->host), LOG_INT("port", at->port), LOG_STR("error", err->text));
     if (was_ready) {
         metric_add(METRIC_REDIS_CONNECTED, -1);
         if (uv_now(node->loop) - node->ready_at > LIMIT_REDIS_BACKOFF_MAX_MS)

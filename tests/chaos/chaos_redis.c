@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -129,24 +128,9 @@ static int spawn(struct chaos_redis *r)
     return result;
 }
 
-/* What the service of an external Redis must do before a start after a crash (README, "Your own
- * Redis"): a tail torn inside a transaction is left half in the file by aof-load-truncated, and
- * comes to life at the start after next. */
-static void repair(const struct chaos_redis *r)
-{
-    char command[2 * PATH_BYTES];
-    (void)snprintf(command, sizeof(command),
-                   "echo y | redis-check-aof --fix %s/appendonlydir/appendonly.aof.manifest "
-                   ">>%s/redis-check-aof.log 2>&1",
-                   r->dir, r->dir);
-    if (system(command) != 0)
-        (void)fprintf(stderr, "redis-check-aof found the file beyond repair; see %s\n", r->dir);
-}
-
 static void on_restart(uv_timer_t *timer)
 {
     struct chaos_redis *r = timer->data;
-    repair(r);
     if (!r->closing && spawn(r) < 0)
         (void)fprintf(stderr, "redis-server cannot be started again\n");
 }
