@@ -143,9 +143,9 @@ static int peek(const struct parser *p)
 
 static bool skip(struct parser *p, const char *text)
 {
-    size_t length = strlen(text);
-    for (size_t i = 0; i < length; i++)
-        if (peek_at(p, i) != (unsigned char)text[i])
+    size_t length = 0;
+    for (; text[length] != '\0'; length++)
+        if (peek_at(p, length) != (unsigned char)text[length])
             return false;
     p->at += length;
     return true;

@@ -94,6 +94,7 @@ void api_close(struct api **apip)
     if (api->mailbox != NULL)
         mailbox_close(&api->mailbox);
     waiters_free(&api->waiters);
+    order_texts_free(&api->texts);
     rules_scratch_free(&api->scratch);
     json_reader_free(&api->json);
     mem_free(api);

@@ -5,6 +5,7 @@
 #define JIESU_API_API_PRIVATE_H
 
 #include "engine/api/api.h"
+#include "engine/api/order_record.h"
 #include "engine/api/waiters.h"
 #include "engine/base/buf.h"
 #include "engine/http/json.h"
@@ -16,6 +17,7 @@ struct api {
     struct mailbox *mailbox;
     struct json_reader *json;
     struct rules_scratch *scratch;
+    struct order_texts texts; /* of the order that is being decided */
     struct waiters *waiters;
     bool draining;
 };

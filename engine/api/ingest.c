@@ -2,6 +2,7 @@
 
 #include "engine/api/api_private.h"
 #include "engine/api/complaint_json.h"
+#include "engine/api/order_record.h"
 #include "engine/base/clock.h"
 #include "engine/base/metric.h"
 #include "engine/http/json_writer.h"
@@ -177,46 +178,26 @@ static int decide(struct ingest *ingest, const struct policy *policy,
     return -1;
 }
 
-/* Writes the record of a decided order and hands it to the dispatcher, which copies it. */
-static int submit(struct ingest *ingest, const struct ingest_input *input,
-                  const struct order *order)
+/* Hands the record of a decided order to the dispatcher, which copies it. */
+static void submit(struct ingest *ingest, const struct ingest_input *input,
+                   const struct order *order)
 {
-    struct buf complaint = {0}, answer = {0}, scratch = {0};
+    struct order_texts *texts = &ingest->api->texts;
     struct record record;
     struct err err = {0};
-    complaint_encode(order->complaint, &complaint);
-    order_encode(order, &answer);
-    ingest->answer = keep(ingest, &answer);
-    const struct record_order fields = {
-        .id = &order->id,
-        .worker = order->route.worker,
-        .grid = order->route.grid,
-        .urgency = span_str(urgency_name(order->verdict.urgency)),
-        .category = order->verdict.category.path,
-        .kind = span_str(kind_name(order->verdict.kind)),
-        .urgent = order->urgent,
-        .created_at = order->created_at,
-        .deadlines = &order->deadlines,
-        .answer = ingest->answer,
-        .complaint = buf_view(&complaint),
-    };
-    int result = -1;
-    if (buf_ok(&complaint) && ingest->answer.ptr != NULL &&
-        record_create(&record, &fields, &scratch) == 0) {
+    const int made = order_record(order, texts, &record);
+    ingest->answer = arena_copy(ingest->arena, buf_view(&texts->answer));
+    if (made < 0 || ingest->answer.ptr == NULL) {
+        fail_nomem(ingest);
+    } else {
         record.keyed = input->keyed;
         record.claim = input->claim;
         record.body = hash128(input->json);
         ingest->flight.ended = on_ended;
         ingest->flight.ctx = ingest;
-        result = flight_start(&ingest->flight, ingest->api, &record, &err);
-        if (result < 0)
+        if (flight_start(&ingest->flight, ingest->api, &record, &err) < 0)
             fail_from(ingest, &err);
-    } else {
-        fail_nomem(ingest);
     }
-    buf_free(&complaint);
-    buf_free(&scratch);
-    return result;
 }
 
 void ingest_start(struct ingest *ingest, const struct ingest_input *input)
@@ -228,6 +209,6 @@ void ingest_start(struct ingest *ingest, const struct ingest_input *input)
     struct policy *policy = api->options.policy(api->options.ctx);
     struct order order;
     if (decide(ingest, policy, &complaint, &order) == 0)
-        (void)submit(ingest, input, &order);
+        submit(ingest, input, &order);
     policy_unref(&policy);
 }

@@ -228,7 +228,9 @@ static void split_address(struct engine *e)
         len -= 2;
     }
     (void)snprintf(e->host, sizeof(e->host), "%.*s", (int)len, text);
-    e->port = atoi(colon + 1);
+    uint64_t port = 0;
+    CHECK(span_to_u64(span_str(colon + 1), 65535, &port) == 0);
+    e->port = (int)port;
 }
 
 static size_t thread_count(const struct config *config)

@@ -139,10 +139,12 @@ struct demo_crew *demo_crew_start(const struct demo_crew_options *options, struc
     crew->count = directory_worker_count(options->directory);
     crew->workers = mem_zalloc(crew->count, sizeof(*crew->workers));
     const struct redis_options redis = {.target = options->target};
-    if (crew->workers == NULL)
+    if (crew->workers == NULL) {
         (void)err_set(err, ERR_NOMEM, "out of memory");
-    else
-        crew->redis = redis_new(options->loop, &redis, err);
+        mem_free(crew);
+        return NULL;
+    }
+    crew->redis = redis_new(options->loop, &redis, err);
     if (crew->redis == NULL) {
         mem_free(crew->workers);
         mem_free(crew);
