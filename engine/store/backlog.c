@@ -109,6 +109,7 @@ static int peek_outbox(struct backlog *backlog, struct backlog_item *item, struc
      */
     while (backlog->head != NULL && backlog->head->entry.seq < item->seq)
         let_go(backlog, pop(backlog));
+    item->read = true;
     bool waited_for = backlog->head != NULL && backlog->head->entry.seq == item->seq;
     item->ticket = waited_for ? backlog->head : NULL;
     return 1;

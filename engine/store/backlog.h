@@ -14,6 +14,7 @@
 struct backlog_item {
     uint64_t seq;
     struct span bytes;
+    bool read; /* bytes come from the outbox's file, not from the ticket */
     struct ticket *ticket;
 };
 

@@ -61,7 +61,7 @@ static bool send_next(struct dispatcher *d)
     }
     if (found <= 0)
         return false;
-    if (record_decode(item.bytes, &record, &err) < 0) {
+    if ((item.read ? record_decode : record_view)(item.bytes, &record, &err) < 0) {
         bury_unreadable(d, &item, &err);
     } else {
         /* A step follows what was done to its order before. */

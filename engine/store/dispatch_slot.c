@@ -51,11 +51,11 @@ static void finish(struct slot *slot)
     window_finish(slot->dispatcher->window, slot);
 }
 
-/* The record of a slot that has a key. It was whole when it was sent first. */
+/* The record of a slot that has a key. It was found whole when it was sent first. */
 static void slot_record(const struct slot *slot, struct record *record)
 {
     struct span bytes = slot->bytes.len > 0 ? buf_view(&slot->bytes) : slot->ticket->entry.bytes;
-    CHECK(record_decode(bytes, record, NULL) == 0);
+    CHECK(record_view(bytes, record, NULL) == 0);
 }
 
 static bool maybe_answered(const struct slot *slot)

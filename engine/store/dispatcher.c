@@ -86,7 +86,10 @@
  * Submitters (HTTP loops) encode a record into a ticket and hand it to the outbox. The writer
  * thread marks it committed and posts it to the dispatcher's loop; there it enters the backlog,
  * then the window, and its outcome is posted to the submitter's loop. Everything but
- * dispatcher_submit and the atomics happens on one loop.
+ * dispatcher_submit and the atomics happens on one loop. A transaction's records are posted
+ * together, and the loop's thread is a patient one (thread_class.h), as the writer is: on busy
+ * processors it finds more commands to write, and more replies to read, in one turn, and so does
+ * Redis.
  */
 #include "engine/store/dispatcher.h"
 
@@ -96,6 +99,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/store/dispatcher_private.h"
+#include "engine/store/thread_class.h"
 
 #include <stddef.h>
 
@@ -172,6 +176,7 @@ static void on_written(void *ctx, struct outbox_entry *entries, const struct err
     struct dispatcher *d = ctx;
     (void)err; /* the outbox has logged it */
     uint64_t now = clock_steady_ns();
+    struct mailbox_item *newest = NULL, *oldest = NULL;
     struct outbox_entry *next;
     for (struct outbox_entry *entry = entries; entry != NULL; entry = next) {
         next = entry->next;
@@ -184,15 +189,23 @@ static void on_written(void *ctx, struct outbox_entry *entries, const struct err
         ticket->committed_ns = now;
         atomic_store_explicit(&ticket->committed, entry->written, memory_order_release);
         ticket->item.handle = on_committed;
-        mailbox_post(d->mailbox, &ticket->item);
+        ticket->item.next = newest;
+        newest = &ticket->item;
+        if (oldest == NULL)
+            oldest = newest;
     }
+    if (newest != NULL) /* at once, so that the loop finds them all in one turn */
+        mailbox_post_all(d->mailbox, newest, oldest);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
 
 static void on_ready(void *ctx, struct span fingerprint)
 {
-    dispatch_ready(ctx, fingerprint);
+    struct dispatcher *d = ctx;
+    if (!d->known) /* not before the loop runs: the submitters' threads must not inherit it */
+        thread_be_patient();
+    dispatch_ready(d, fingerprint);
 }
 
 static void on_lost(void *ctx)

@@ -58,13 +58,19 @@ struct mailbox *mailbox_new(uv_loop_t *loop, struct err *err)
 
 void mailbox_post(struct mailbox *mailbox, struct mailbox_item *item)
 {
+    mailbox_post_all(mailbox, item, item);
+}
+
+void mailbox_post_all(struct mailbox *mailbox, struct mailbox_item *newest,
+                      struct mailbox_item *oldest)
+{
     struct mailbox_item *top = atomic_load_explicit(&mailbox->top, memory_order_relaxed);
     bool was_empty;
     do {
-        item->next = top;
-        was_empty = top == NULL; /* once it is in, the item may be gone */
-    } while (!atomic_compare_exchange_weak_explicit(&mailbox->top, &top, item, memory_order_release,
-                                                    memory_order_relaxed));
+        oldest->next = top;
+        was_empty = top == NULL; /* once they are in, the items may be gone */
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->top, &top, newest,
+                                                    memory_order_release, memory_order_relaxed));
     if (was_empty)
         uv_async_send(&mailbox->async);
 }

@@ -21,6 +21,10 @@ struct mailbox_item {
 struct mailbox *mailbox_new(uv_loop_t *loop, struct err *err);
 /* Any thread. The item must not be in a mailbox already. */
 void mailbox_post(struct mailbox *mailbox, struct mailbox_item *item);
+/* The same for several items with one wake-up: a list by next from the newest to the oldest, which
+ * is handled first. */
+void mailbox_post_all(struct mailbox *mailbox, struct mailbox_item *newest,
+                      struct mailbox_item *oldest);
 /* On the loop, when nobody posts any more: handles what waits, then frees. */
 void mailbox_close(struct mailbox **mailbox);
 

@@ -6,7 +6,9 @@
  * Submissions wait in an intrusive list under a mutex. The writer thread takes what waits, at most
  * LIMIT_OUTBOX_BATCH, writes it in one transaction with one fsync, and reports it. While it waits
  * for the disk the next batch gathers by itself: under light load a record pays one fsync, under
- * heavy load hundreds share one, and no timer decides.
+ * heavy load hundreds share one, and no timer decides. The thread is a patient one
+ * (thread_class.h): where all processors are busy it does not push aside, for the first record, the
+ * very threads that are about to submit the next ones; a batch then holds several times as many.
  *
  * All or nothing: when a transaction fails (disk full, an I/O error) none of its records is in the
  * file, their numbers are given to the next ones, and each is reported as not written. Nothing is
@@ -34,6 +36,7 @@
 #include "engine/base/metric.h"
 #include "engine/store/outbox_db.h"
 #include "engine/store/outbox_private.h"
+#include "engine/store/thread_class.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -200,6 +203,7 @@ static bool release_due(const struct outbox *outbox)
 static void *writer_main(void *arg)
 {
     struct outbox *outbox = arg;
+    thread_be_patient();
     bool failed = false; /* the last release by itself: wait before the next */
     for (;;) {
         pthread_mutex_lock(&outbox->mutex);

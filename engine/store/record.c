@@ -290,6 +290,12 @@ int record_decode(struct span bytes, struct record *record, struct err *err)
 {
     if (!intact(bytes))
         return err_set(err, ERR_PROTOCOL, "a record of %zu bytes is cut or damaged", bytes.len);
+    return record_view(bytes, record, err);
+}
+
+int record_view(struct span bytes, struct record *record, struct err *err)
+{
+    CHECK(bytes.len >= HEAD_BYTES + TAIL_BYTES);
     struct cursor c = {.rest = span_sub(bytes, LENGTH_BYTES, bytes.len - TAIL_BYTES)};
     uint64_t version = take_number(&c, 1);
     if (version != FORMAT_VERSION)

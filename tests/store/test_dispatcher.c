@@ -564,15 +564,16 @@ static void test_engine_killed(void **state)
 
 /* --- what is refused, and what is short ----------------------------------------------------- */
 
-static int64_t dead_rows(void)
+/* How many records were buried for a reason with this word. */
+static int64_t dead_rows(const char *word)
 {
     sqlite3 *db;
     sqlite3_stmt *stmt;
     assert_int_equal(sqlite3_open(outbox, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db,
-                                        "SELECT count(*) FROM dead WHERE reason LIKE '%WRONGTYPE%'",
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM dead WHERE instr(reason, ?1) > 0",
                                         -1, &stmt, NULL),
                      SQLITE_OK);
+    assert_int_equal(sqlite3_bind_text(stmt, 1, word, -1, SQLITE_STATIC), SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     int64_t n = sqlite3_column_int64(stmt, 0);
     sqlite3_finalize(stmt);
@@ -597,7 +598,46 @@ static void test_poison_is_buried(void **state)
     assert_int_equal(metric_get(METRIC_POISONED), 1);
     assert_string_equal(test_redis_ask(&redis, "ZCARD jiesu:{c1}:due"), "2");
     engine_close(&engine, 1000);
-    assert_int_equal(dead_rows(), 1);
+    assert_int_equal(dead_rows("WRONGTYPE"), 1);
+}
+
+/* Flips a bit in the last argument of a record in the outbox's file. */
+static void rot(sqlite3_int64 seq)
+{
+    sqlite3 *db;
+    sqlite3_blob *blob;
+    char byte;
+    assert_int_equal(sqlite3_open(outbox, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_blob_open(db, "main", "held", "bytes", seq, 1, &blob), SQLITE_OK);
+    const int at = sqlite3_blob_bytes(blob) - 10;
+    assert_int_equal(sqlite3_blob_read(blob, &byte, 1, at), SQLITE_OK);
+    byte ^= 1;
+    assert_int_equal(sqlite3_blob_write(blob, &byte, 1, at), SQLITE_OK);
+    sqlite3_blob_close(blob);
+    sqlite3_close(db);
+}
+
+/* What comes from the file is looked at before it is sent. */
+static void test_rotten_record_is_buried(void **state)
+{
+    (void)state;
+    struct engine engine;
+    struct sent s[3], late;
+    open_engine(&engine);
+    test_redis_kill(&redis);
+    send_many(&engine, s, 3);
+    assert_true(await_committed(&engine, s, 3));
+    let_go(s, 3);
+    engine_close(&engine, 150);
+    rot(2);
+    test_redis_restart(&redis);
+    open_engine(&engine);
+    send_create(&engine, &late, NULL, "");
+    assert_true(await_settled(&engine, &late, 1, PATIENCE_MS));
+    assert_true(await_metric(&engine, METRIC_POISONED, 1, PATIENCE_MS));
+    assert_int_equal(orders_in(&redis), 3);
+    engine_close(&engine, 1000);
+    assert_int_equal(dead_rows("damaged"), 1);
 }
 
 static void test_full_redis_delays_only(void **state)
@@ -730,6 +770,7 @@ int main(void)
         T(test_random_crashes),
         T(test_engine_killed),
         T(test_poison_is_buried),
+        T(test_rotten_record_is_buried),
         T(test_full_redis_delays_only),
         T(test_backlog_from_disk),
         T(test_stop_keeps_what_redis_never_saw),

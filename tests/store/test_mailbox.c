@@ -38,11 +38,23 @@ static void deliver(struct mailbox_item *item)
         *letter->post->done = true;
 }
 
+/* One by one, and by lists of growing length. */
 static void *post_all(void *arg)
 {
     struct post *post = arg;
-    for (int i = 0; i < ITEMS; i++)
-        mailbox_post(post->mailbox, &post->letters[i].item);
+    int i = 0;
+    for (int length = 1; i < ITEMS; length = length % 7 + 1) {
+        struct mailbox_item *oldest = &post->letters[i++].item, *newest = oldest;
+        for (int n = 1; n < length && i < ITEMS; n++) {
+            struct mailbox_item *item = &post->letters[i++].item;
+            item->next = newest;
+            newest = item;
+        }
+        if (newest == oldest)
+            mailbox_post(post->mailbox, oldest);
+        else
+            mailbox_post_all(post->mailbox, newest, oldest);
+    }
     return NULL;
 }
 

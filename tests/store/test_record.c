@@ -52,6 +52,9 @@ static void test_round_trip(void **state)
         assert_int_equal(out.len, record_size(&in));
         assert_int_equal(record_decode(buf_view(&out), &back, NULL), 0);
         assert_same(&in, &back);
+        memset(&back, 0, sizeof(back));
+        assert_int_equal(record_view(buf_view(&out), &back, NULL), 0);
+        assert_same(&in, &back);
     }
     buf_free(&out);
 }
