@@ -70,8 +70,8 @@ static int compile_code(struct regex *regex, const struct regex_folded *folded,
         return err_set(err, ERR_SYNTAX,
                        "the pattern can match the empty text, so it would match every text; make a "
                        "part of it required");
-    /* Without JIT (the machine may forbid it) the interpreter gives the same answers, only later.
-     */
+    /* Without JIT (the machine may forbid it) the interpreter gives the same answers, only later,
+     * and reaches the limits sooner. */
     if (pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == PCRE2_ERROR_NOMEMORY)
         return err_set(err, ERR_NOMEM, "out of memory while compiling a pattern");
     return 0;
@@ -119,7 +119,6 @@ static int scratch_fill(struct regex_scratch *scratch, pcre2_general_context *ge
     scratch->jit_stack = pcre2_jit_stack_create(JIT_STACK_MIN, JIT_STACK_MAX, general);
     if (scratch->data == NULL || scratch->context == NULL || scratch->jit_stack == NULL)
         return -1;
-    pcre2_set_match_limit(scratch->context, LIMIT_REGEX_MATCH);
     pcre2_set_depth_limit(scratch->context, LIMIT_REGEX_DEPTH);
     pcre2_set_heap_limit(scratch->context, LIMIT_REGEX_HEAP_KIB);
     pcre2_jit_stack_assign(scratch->context, NULL, scratch->jit_stack);
@@ -149,10 +148,19 @@ void regex_scratch_free(struct regex_scratch **scratch)
     *scratch = NULL;
 }
 
+/* PCRE2 counts steps anew at each place where a match may begin, so a limit on one place alone
+ * would let a long text cost that many times as much: the places share what one search may take. */
+static void share_steps(struct regex_scratch *scratch, size_t places)
+{
+    size_t share = LIMIT_REGEX_MATCH / places;
+    pcre2_set_match_limit(scratch->context, share > 0 ? (uint32_t)share : 1);
+}
+
 /* Searches one text without a boundary in it, from `start` on. */
 static int search_piece(const struct regex *regex, struct regex_scratch *scratch,
                         const uint16_t *units, size_t count, size_t start, size_t *from, size_t *to)
 {
+    share_steps(scratch, count - start + 1); /* the end is a place too */
     int found = pcre2_match(regex->code, units, count, start, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
                             scratch->data, scratch->context);
     if (found == PCRE2_ERROR_NOMATCH)

@@ -16,7 +16,9 @@
  * either, $ and \z its end, and look-behind sees no further. Line ends have become spaces, so `.`
  * is any character.
  *
- * Match, depth and heap limits come from limits.h.
+ * Match, depth and heap limits come from limits.h. The steps of LIMIT_REGEX_MATCH are shared by the
+ * places of a text where a match may begin, so a search costs a few milliseconds at the worst; the
+ * longer the text, the less a pattern may do at one place.
  */
 #ifndef JIESU_CLASSIFIERS_REGEX_H
 #define JIESU_CLASSIFIERS_REGEX_H

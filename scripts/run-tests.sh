@@ -7,6 +7,9 @@ B=${B:-build}
 mkdir -p "$B/test-logs"
 passed=0 failed=0 skipped=0
 export CMOCKA_MESSAGE_OUTPUT=STDOUT
+# A make that a test runs is its own, not a part of the one that runs the tests.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp print_suppressions=0 ${TSAN_OPTIONS:-}"
 for t in "$@"; do
     name=$(basename "${t%.sh}")
     room=$(basename "$(dirname "$t")")

@@ -87,10 +87,11 @@ void api_close(struct api **apip)
     if (api == NULL)
         return;
     *apip = NULL;
-    if (api->listener != NULL)
-        redis_listener_close(&api->listener);
+    /* Reads that are under way fail here, and their polls then leave the listener. */
     if (api->redis != NULL)
         redis_close(&api->redis);
+    if (api->listener != NULL)
+        redis_listener_close(&api->listener);
     if (api->mailbox != NULL)
         mailbox_close(&api->mailbox);
     waiters_free(&api->waiters);
@@ -169,33 +170,39 @@ int api_path_id(struct http_exchange *x, struct id *id)
     return -1;
 }
 
+/* The request's Idempotency-Key: 1, 0 when there is none, -1 when it is not one good key. */
+static int find_key(const struct http_request *r, struct span *key)
+{
+    size_t given = 0;
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (span_eq_nocase(r->headers[i].name, SPAN("idempotency-key"))) {
+            *key = r->headers[i].value;
+            given++;
+        }
+    }
+    if (given == 0)
+        return 0;
+    bool good = given == 1 && key->len >= 1 && key->len <= LIMIT_IDEMPOTENCY_KEY_BYTES;
+    for (size_t i = 0; good && i < key->len; i++)
+        good = key->ptr[i] > ' ' && key->ptr[i] < 0x7F;
+    return good ? 1 : -1;
+}
+
 int api_idempotency(struct http_exchange *x, uint64_t part, struct hash128 *claim)
 {
     const struct http_request *r = http_request(x);
-    const struct span key = http_header(r, "idempotency-key");
-    if (key.ptr == NULL)
-        return 0;
-    bool good = key.len >= 1 && key.len <= LIMIT_IDEMPOTENCY_KEY_BYTES;
-    for (size_t i = 0; good && i < key.len; i++)
-        good = key.ptr[i] > ' ' && key.ptr[i] < 0x7F;
-    if (!good) {
+    struct span key = {NULL, 0};
+    const int found = find_key(r, &key);
+    if (found < 0)
         http_problem(x, 400, "idempotency-key",
-                     SPAN("Idempotency-Key must be 1 to 255 visible ASCII characters"),
+                     SPAN("give one Idempotency-Key, of 1 to 255 visible ASCII characters"),
                      (struct span){NULL, 0});
-        return -1;
-    }
-    struct buf scope = {0};
-    buf_span(&scope, r->path);
-    buf_char(&scope, '\n');
-    buf_u64(&scope, part);
-    buf_char(&scope, '\n');
-    buf_span(&scope, key);
-    if (!buf_ok(&scope)) {
-        buf_free(&scope);
-        http_unavailable(x, 1, "out of memory; try again");
-        return -1;
-    }
-    *claim = hash128(buf_view(&scope));
-    buf_free(&scope);
+    if (found <= 0)
+        return found;
+    const struct {
+        struct hash128 path, key;
+        uint64_t part;
+    } scope = {hash128(r->path), hash128(key), part};
+    *claim = hash128(span_of((const char *)&scope, sizeof(scope)));
     return 1;
 }

@@ -40,8 +40,9 @@ int api_read_object(struct api *api, struct http_exchange *x, struct json *root)
 /* The order id in the path, or answers 404 and returns -1. */
 int api_path_id(struct http_exchange *x, struct id *id);
 
-/* The Idempotency-Key of a request: 1 and *claim (hashed with method and path), 0 when there is
- * none, -1 when it was bad and 400 was answered. part tells apart the lines of a batch. */
+/* The Idempotency-Key of a request: 1 and *claim (hashed with the path), 0 when there is none, -1
+ * when it was bad and 400 was answered. part tells apart the lines of a batch. Needs no memory: for
+ * one request it gives the same each time. */
 int api_idempotency(struct http_exchange *x, uint64_t part, struct hash128 *claim);
 
 #endif

@@ -58,8 +58,13 @@ void complaint_encode(const struct complaint *complaint, struct buf *out)
     json_close_object(&w);
 }
 
-static void write_evidence(struct json_writer *w, const struct evidence *e)
+/* The words are the resident's own, and a regex with a gap may have taken a number with them. */
+static void write_evidence(struct json_writer *w, const struct evidence *e, struct buf *scratch)
 {
+    buf_clear(scratch);
+    pii_mask_text(e->place.bytes, scratch);
+    if (!buf_ok(scratch))
+        w->out->failed = true;
     json_open_object(w);
     json_member_str(w, "for", evidence_for_name(e->what));
     json_member_string(w, "target", e->target);
@@ -68,7 +73,7 @@ static void write_evidence(struct json_writer *w, const struct evidence *e)
     json_member_double(w, "weight", e->weight);
     json_member_str(w, "in", e->place.in_title ? "title" : "text");
     json_member_i64(w, "offset", (int64_t)e->place.offset);
-    json_member_string(w, "words", e->place.bytes);
+    json_member_string(w, "words", buf_view(scratch));
     json_close_object(w);
 }
 
@@ -107,10 +112,12 @@ static void write_verdict(struct json_writer *w, const struct verdict *v)
 
 static void write_grounds(struct json_writer *w, const struct verdict *v)
 {
+    struct buf scratch = {0};
     json_key(w, "evidence");
     json_open_array(w);
     for (size_t i = 0; i < v->evidence_count; i++)
-        write_evidence(w, &v->evidence[i]);
+        write_evidence(w, &v->evidence[i], &scratch);
+    buf_free(&scratch);
     json_close_array(w);
     json_member_string(w, "rule_set", v->rule_set);
 }
@@ -173,7 +180,7 @@ void order_encode(const struct order *order, struct buf *out)
     json_close_object(&w);
 }
 
-/* Which members of a stored complaint are personal, and how each is masked. */
+/* Which members of what is stored are personal, and how each is masked. */
 static void mask_member(struct span key, struct json value, struct json_writer *w,
                         struct buf *scratch);
 
@@ -199,6 +206,10 @@ static void mask_value(struct span key, struct json value, struct json_writer *w
         json_close_array(w);
         break;
     case JSON_STRING:
+        if (span_eq(key, SPAN("worker"))) {
+            json_write_string(w, json_string(value)); /* an id of the directory */
+            break;
+        }
         buf_clear(scratch);
         if (span_eq(key, SPAN("phone")))
             pii_mask_phone(json_string(value), scratch);
@@ -211,6 +222,8 @@ static void mask_value(struct span key, struct json value, struct json_writer *w
         json_write_string(w, buf_view(scratch));
         break;
     case JSON_INTEGER:
+        json_write_i64(w, json_integer(value));
+        break;
     case JSON_NUMBER:
         json_write_double(w, json_number(value));
         break;
@@ -235,7 +248,7 @@ static void mask_member(struct span key, struct json value, struct json_writer *
     mask_value(key, value, w, scratch);
 }
 
-int complaint_mask(struct json_reader *reader, struct span stored, struct buf *out)
+int stored_mask(struct json_reader *reader, struct span stored, struct buf *out)
 {
     struct json root;
     if (json_parse(reader, stored, &root, NULL) < 0)

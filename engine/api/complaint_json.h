@@ -22,9 +22,10 @@ void complaint_error(struct buf *errors, struct span field, const char *fmt, ...
 
 /* What the resident sent, as JSON, with personal data in the clear: it is stored for the worker. */
 void complaint_encode(const struct complaint *complaint, struct buf *out);
-/* A stored complaint (complaint_encode's output) with all personal data masked. 0, or -1 when it
- * cannot be read. The reader's last document is replaced. */
-int complaint_mask(struct json_reader *reader, struct span stored, struct buf *out);
+/* What is stored of an order (complaint_encode's output, or an entry of its history with the note in
+ * it) with all personal data masked. 0, or -1 when it cannot be read. The reader's last document is
+ * replaced. */
+int stored_mask(struct json_reader *reader, struct span stored, struct buf *out);
 
 /* The answer to the backend: everything the engine decided, with the evidence. */
 void order_encode(const struct order *order, struct buf *out);

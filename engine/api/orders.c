@@ -25,12 +25,12 @@ static const struct span none = {NULL, 0};
 /* ---- GET /v1/orders/{id} ---- */
 
 /* The order as it stands: what changes first, then what was decided at ingest, the complaint with
- * its personal data masked, and the history. 0, or -1 when memory is short or the stored complaint
- * cannot be read. */
+ * its personal data masked, and the history, its notes masked too. 0, or -1 when memory is short or
+ * what is stored cannot be read. */
 static int write_order(struct api *api, const struct order_view *view, struct buf *out)
 {
     struct buf masked = {0};
-    const int result = complaint_mask(api->json, view->complaint, &masked);
+    int result = stored_mask(api->json, view->complaint, &masked);
     struct json_writer w = json_writer(out);
     json_open_object(&w);
     json_member_string(&w, "id", id_span(&view->id));
@@ -46,8 +46,12 @@ static int write_order(struct api *api, const struct order_view *view, struct bu
         json_write_null(&w);
     json_key(&w, "history");
     json_open_array(&w);
-    for (size_t i = 0; i < view->history_count; i++)
-        json_write_raw(&w, view->history[i]);
+    for (size_t i = 0; i < view->history_count && result == 0; i++) {
+        buf_clear(&masked);
+        result = stored_mask(api->json, view->history[i], &masked);
+        if (result == 0)
+            json_write_raw(&w, buf_view(&masked));
+    }
     json_close_array(&w);
     json_close_object(&w);
     buf_free(&masked);

@@ -20,14 +20,20 @@
 #include "functions_lua.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HOST_BYTES = 128, LOG_FLUSH_MS = 1000 };
+enum {
+    HOST_BYTES = 128,
+    LOG_FLUSH_MS = 1000,
+    FILES = LIMIT_HTTP_CONNECTIONS + 1024 /* and what is not a taken connection */
+};
 
 struct engine {
     const struct config *config;
@@ -74,6 +80,12 @@ static void close_handles(struct engine *e)
     if (!e->handles_open)
         return;
     e->handles_open = false;
+    /* Without its handle a signal would end us at once, a moment before we end with 0. */
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     uv_close((uv_handle_t *)&e->terminate, NULL);
     uv_close((uv_handle_t *)&e->interrupt, NULL);
     uv_close((uv_handle_t *)&e->loop_stopped, NULL);
@@ -278,14 +290,31 @@ static void announce(const struct engine *e)
               LOG_SPAN("rule_set", rule_set), LOG_INT("pid", getpid()));
     if (!config_bool(e->config, SETTING_EXAMPLES))
         return;
-    printf("jiesu serves on http://%s:%d. Three things to try:\n\n"
-           "  curl -s http://%s:%d/v1/complaints -H 'Content-Type: application/json' \\\n"
+    const bool v6 = strchr(e->host, ':') != NULL;
+    char url[HOST_BYTES + 24];
+    (void)snprintf(url, sizeof(url), "http://%s%s%s:%d", v6 ? "[" : "", e->host, v6 ? "]" : "",
+                   e->port);
+    printf("jiesu serves on %s. Three things to try:\n\n"
+           "  curl -s %s/v1/complaints -H 'Content-Type: application/json' \\\n"
            "    -d '{\"text\":\"碧湖花园3栋楼道堆满杂物，消防通道堵了\"}'\n"
-           "  curl -s http://%s:%d/v1/workers/w-bh-03/queue?wait=5\n"
-           "  curl -s http://%s:%d/metrics\n\n"
+           "  curl -s '%s/v1/workers/w-bh-03/queue?wait=5'\n"
+           "  curl -s %s/metrics\n\n"
            "Stop it with Ctrl-C.\n",
-           e->host, e->port, e->host, e->port, e->host, e->port, e->host, e->port);
+           url, url, url, url);
     (void)fflush(stdout);
+}
+
+/* The usual soft limit of 1,024 descriptors would end our connections long before our own limit. */
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= FILES)
+        return;
+    files.rlim_cur = files.rlim_max < FILES ? files.rlim_max : FILES;
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur < FILES)
+        log_write(LOG_WARN, "app", "few_files", LOG_INT("limit", files.rlim_cur),
+                  LOG_INT("wanted", FILES),
+                  LOG_STR("error", "fewer connections can be taken than http_connections says"));
 }
 
 static int start(struct engine *e, struct err *err)
@@ -321,6 +350,7 @@ int engine_run(const struct config *config, struct err *err)
     (void)signal(SIGXFSZ, SIG_IGN);
     (void)log_parse_level(span_str(config_text(config, SETTING_LOG_LEVEL)), &level);
     log_set_level(level);
+    raise_file_limit();
     if (metric_init() < 0 || uv_loop_init(&e->loop) < 0)
         return err_set(err, ERR_NOMEM, "out of memory at start");
     CHECK(uv_mutex_init(&e->policy_lock) == 0);

@@ -11,6 +11,7 @@
     X(HTTP_HEAD_BYTES, 16384, "bytes", "request line and headers; over it 414 or 431")             \
     X(HTTP_BODY_BYTES, 65536, "bytes", "body of one request; over it 413")                         \
     X(HTTP_BATCH_BYTES, 8388608, "bytes", "body of an NDJSON batch; over it 413")                  \
+    X(HTTP_BODIES_BYTES, 536870912, "bytes", "bodies being received or answered; over it 503")     \
     X(HTTP_HEADERS, 100, "headers", "header lines of one request; over it 431")                    \
     X(HTTP_CONNECTIONS, 10000, "connections", "open at once; over it 503 and close")               \
     X(HTTP_HEAD_MS, 10000, "ms", "to receive a request's head; over it 408")                       \
@@ -59,7 +60,7 @@
     X(POLYGON_POINTS, 1000, "points", "in one grid's polygon")                                     \
     X(SHIFTS, 21, "shifts", "of one worker")                                                       \
     X(REGEXES, 10000, "regexes", "in one rule set")                                                \
-    X(REGEX_MATCH, 100000, "steps", "PCRE2 match limit of one regex on one text")                  \
+    X(REGEX_MATCH, 1000000, "steps", "one regex on one text, shared by the places it may begin")   \
     X(REGEX_DEPTH, 250, "levels", "PCRE2 depth limit")                                             \
     X(REGEX_HEAP_KIB, 1024, "KiB", "PCRE2 heap limit")                                             \
     X(REGEX_PATTERN_UNITS, 512, "units", "in one pattern")                                         \

@@ -22,6 +22,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,9 @@ static const char help[] =
     "  --help         this text\n"
     "\n"
     "Exit status: 0 when nothing was lost or doubled, 1 when something was, 64 usage, 69 the\n"
-    "engine could not be started, 78 the rule set is wrong.\n";
+    "engine could not be started or ended by itself, 78 the rule set is wrong, 128 and the "
+    "signal's\n"
+    "number when one stopped it.\n";
 
 enum {
     RESIDENTS = 16,
@@ -54,8 +57,13 @@ enum {
     RATE_MAX = 1000000,
     TICK_MS = 100,
     SETTLE_MS = 20000,
-    START_MS = 30000
+    START_MS = 30000,
+    STALL_MS = 30000, /* without an answer that counts */
+    STOP_MS = 45000   /* longer than the engine takes with a Redis that does not answer */
 };
+
+enum { SIGNALS = 3, SIGNALLED = 128 /* and the number, as shells do */ };
+static const int signals[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 enum stage { STAGE_START, STAGE_FEED, STAGE_TAKE, STAGE_COUNT, STAGE_STOP, STAGE_END };
 
@@ -64,6 +72,9 @@ struct demo {
     uv_timer_t tick;
     enum stage stage;
     int64_t stage_since; /* steady ms */
+    uv_signal_t interrupts[SIGNALS];
+    size_t fed;        /* complaints answered for good at the last look */
+    int64_t fed_since; /* when that number changed */
     const char *rules, *data;
     size_t residents;
     uint64_t rate;
@@ -76,7 +87,8 @@ struct demo {
     struct demo_report *report;
     struct json_reader *json;
     uint64_t refused;
-    bool engine_ended;
+    bool engine_ended, killed;
+    bool log_told; /* the error names the engine's log, so it is kept */
     int status;
     struct err err;
 };
@@ -96,6 +108,13 @@ static void give_up(struct demo *d, int status)
     enter(d, STAGE_STOP);
     if (d->engine != NULL && !d->engine_ended)
         demo_engine_stop(d->engine);
+}
+
+/* For an error's text: where the engine's log is, and stays. */
+static const char *tell_log(struct demo *d)
+{
+    d->log_told = true;
+    return demo_engine_log(d->engine);
 }
 
 static void short_of_memory(struct demo *d)
@@ -199,13 +218,22 @@ static void on_ended(void *ctx, int64_t status, int signal)
     if (d->stage < STAGE_STOP) {
         (void)err_set(&d->err, ERR_UNAVAILABLE,
                       "the engine ended by itself (status %" PRId64 ", signal %d); its log is %s",
-                      status, signal, demo_engine_log(d->engine));
+                      status, signal, tell_log(d));
         give_up(d, status == COMMAND_CONFIG ? COMMAND_CONFIG : COMMAND_UNAVAILABLE);
     } else if (status != 0 && d->status == COMMAND_OK) {
         (void)err_set(&d->err, ERR_UNAVAILABLE, "the engine did not stop cleanly; its log is %s",
-                      demo_engine_log(d->engine));
+                      tell_log(d));
         d->status = COMMAND_FINDING;
     }
+}
+
+static void on_interrupt(uv_signal_t *handle, int signum)
+{
+    struct demo *d = handle->data;
+    if (d->stage >= STAGE_STOP)
+        return;
+    (void)err_set(&d->err, ERR_UNAVAILABLE, "stopped by a signal (%s)", strsignal(signum));
+    give_up(d, SIGNALLED + signum);
 }
 
 /* ---- the clock of the demo ---- */
@@ -217,8 +245,35 @@ static void close_all(struct demo *d)
                     d->status == COMMAND_OK ? NULL : &d->err);
     demo_feed_close(&d->feed);
     demo_crew_close(&d->crew);
-    demo_engine_free(&d->engine, d->status != COMMAND_OK);
+    demo_engine_free(&d->engine, d->log_told);
     uv_close((uv_handle_t *)&d->tick, NULL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        uv_close((uv_handle_t *)&d->interrupts[i], NULL);
+}
+
+/* An engine that takes nothing more (its disk is full, say) is not waited for without end. */
+static void watch_feed(struct demo *d)
+{
+    const int64_t now = clock_steady_ms();
+    if (demo_feed_done(d->feed) != d->fed || d->fed_since == 0) {
+        d->fed = demo_feed_done(d->feed);
+        d->fed_since = now;
+    } else if (now - d->fed_since > STALL_MS) {
+        (void)err_set(&d->err, ERR_TIMEOUT,
+                      "no complaint was answered for %d s; the engine's log is %s", STALL_MS / 1000,
+                      tell_log(d));
+        give_up(d, COMMAND_FINDING);
+    }
+}
+
+static void finish(struct demo *d, int64_t waited_ms)
+{
+    if (d->engine == NULL || d->engine_ended) {
+        close_all(d);
+    } else if (waited_ms > STOP_MS && !d->killed) {
+        d->killed = true;
+        demo_engine_kill(d->engine);
+    }
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -232,7 +287,7 @@ static void on_tick(uv_timer_t *timer)
     case STAGE_START:
         if (in_stage > START_MS) {
             (void)err_set(&d->err, ERR_TIMEOUT, "the engine does not serve; its log is %s",
-                          demo_engine_log(d->engine));
+                          tell_log(d));
             give_up(d, COMMAND_UNAVAILABLE);
         }
         break;
@@ -245,10 +300,11 @@ static void on_tick(uv_timer_t *timer)
         }
         break;
     case STAGE_STOP:
-        if (d->engine == NULL || d->engine_ended)
-            close_all(d);
+        finish(d, in_stage);
         break;
     case STAGE_FEED:
+        watch_feed(d);
+        break;
     case STAGE_COUNT:
     case STAGE_END:
         break;
@@ -338,6 +394,12 @@ static int play(struct demo *d)
     (void)uv_timer_init(&d->loop, &d->tick);
     d->tick.data = d;
     (void)uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
+    (void)signal(SIGPIPE, SIG_IGN); /* with nobody to read what it prints, it ends all the same */
+    for (size_t i = 0; i < SIGNALS; i++) {
+        (void)uv_signal_init(&d->loop, &d->interrupts[i]);
+        d->interrupts[i].data = d;
+        (void)uv_signal_start(&d->interrupts[i], on_interrupt, signals[i]);
+    }
     demo_report_begin(d->report, demo_texts_count(d->texts));
     d->engine = demo_engine_start(&engine, &d->err);
     if (d->engine == NULL)

@@ -1,5 +1,6 @@
 #include "engine/cli/demo_engine.h"
 
+#include "engine/app/redis_child_files.h"
 #include "engine/base/buf.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 256, READ_BYTES = 8192, REDIS_BYTES = 512 };
@@ -93,10 +95,25 @@ static void on_log(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
     }
 }
 
+/* An engine that was killed leaves its Redis to the next one on the folder: here there is none. */
+static void end_redis(const struct demo_engine *e)
+{
+    pid_t pid;
+    const int dir = redis_dir_open(e->dir, NULL);
+    const int server = dir < 0 ? -1 : redis_dir_server(dir, &pid);
+    if (server >= 0) {
+        (void)pidfd_send_signal(server, SIGKILL, NULL, 0);
+        (void)close(server);
+    }
+    if (dir >= 0)
+        (void)close(dir);
+}
+
 static void on_process_exit(uv_process_t *process, int64_t status, int signal)
 {
     struct demo_engine *e = process->data;
     (void)fflush(e->log_file);
+    end_redis(e);
     e->options.on_ended(e->options.ctx, status, signal);
 }
 
@@ -160,6 +177,11 @@ struct demo_engine *demo_engine_start(const struct demo_engine_options *options,
 void demo_engine_stop(struct demo_engine *engine)
 {
     (void)uv_process_kill(&engine->process, SIGTERM);
+}
+
+void demo_engine_kill(struct demo_engine *engine)
+{
+    (void)uv_process_kill(&engine->process, SIGKILL);
 }
 
 const char *demo_engine_log(const struct demo_engine *engine)

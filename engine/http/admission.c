@@ -1,14 +1,22 @@
 /*
- * When a head is complete its route decides at once what it may send: 404, 405, 417,
- * 411, 415 and 413 are answered before the body is read. If a body was on its way, nothing behind
- * it can be trusted to be a request, so the connection closes after the answer; the same holds
- * after a refused head.
+ * When a head is complete its route decides at once what it may send: 404, 405, 417, 411, 415 and
+ * 413 are answered before the body is read. If a body was on its way, nothing behind it can be
+ * trusted to be a request, so the connection closes after the answer; the same holds after a
+ * refused head.
+ *
+ * Ten thousand connections that each send a batch would fill any memory, so all bodies of the
+ * process share a bound. A body's share is its length, or the most it may have when it is chunked,
+ * from its admission to the answer.
  */
 #include "engine/http/connection.h"
 
 #include "engine/base/check.h"
 #include "engine/base/metric.h"
 #include "engine/http/router.h"
+
+#include <stdatomic.h>
+
+static atomic_size_t bodies; /* the shares of all servers of the process */
 
 /* Begins the exchange that answers a request before, or without, its body. */
 static struct http_exchange *begin_early(struct http_connection *c)
@@ -85,10 +93,42 @@ static int64_t body_bound(const struct http_route *route, const struct http_requ
     return (int64_t)route->body_max;
 }
 
+/* Takes the share of a body; false when there is none left. */
+static bool take_share(struct http_work *work, size_t share, size_t max)
+{
+    if (share > 0 && atomic_fetch_add(&bodies, share) + share > max) {
+        atomic_fetch_sub(&bodies, share);
+        return false;
+    }
+    work->body_share = share;
+    return true;
+}
+
+void http_body_release(struct http_work *work)
+{
+    if (work->body_share > 0)
+        atomic_fetch_sub(&bodies, work->body_share);
+    work->body_share = 0;
+}
+
+/* The head is complete and the body may come: lets it in, or refuses its size. */
+static void let_in(struct http_connection *c, size_t bound)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct http_work *work = c->work;
+    const struct http_head *head = http_parser_head(&work->parser);
+    size_t share = head->chunked ? bound : (size_t)head->length;
+    if (share <= bound && !take_share(work, share, c->server->options.bodies_max))
+        http_unavailable(begin_early(c), 1, "too many bodies are on their way; try again");
+    else if (http_parser_admit(&work->parser, bound) != 0)
+        http_answer_refusal(c);
+    else if (head->expect_continue && share > 0 && http_parser_waiting(&work->parser) == 0)
+        buf_append(&work->out, go_on, sizeof(go_on) - 1);
+}
+
 /* The head is complete: answers it at once, or lets the body in. */
 void http_admit(struct http_connection *c)
 {
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct http_work *work = c->work;
     const struct http_head *head = http_parser_head(&work->parser);
     const struct http_route *route = work->route = find_route(c);
@@ -116,8 +156,5 @@ void http_admit(struct http_connection *c)
                      SPAN(""));
         return;
     }
-    if (http_parser_admit(&work->parser, (size_t)bound) != 0)
-        http_answer_refusal(c);
-    else if (head->expect_continue && body && http_parser_waiting(&work->parser) == 0)
-        buf_append(&work->out, go_on, sizeof(go_on) - 1);
+    let_in(c, (size_t)bound);
 }

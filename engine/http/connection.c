@@ -198,10 +198,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *piece)
     connection_advance(c);
 }
 
-/* True when so much waits for a slow reader that nothing more is done for it. */
+/* True when so much waits for a slow reader that nothing more is done for it. While the server
+ * stops, anything that waits is enough: it must be gone before the connection counts as idle. */
 static bool is_paused(const struct http_connection *c)
 {
-    return unsent(c) > PAUSE_BYTES;
+    return unsent(c) > (c->server->stopping ? 0 : PAUSE_BYTES);
 }
 
 static void set_reading(struct http_connection *c)
@@ -240,7 +241,7 @@ static void set_deadline(struct http_connection *c)
     if (awaiting == HTTP_AWAIT_NOTHING)
         wheel_clear(wheel, &c->read_alarm);
     else if (awaiting == HTTP_AWAIT_NEXT)
-        wheel_set(wheel, &c->read_alarm, options->idle_ms);
+        wheel_set(wheel, &c->read_alarm, c->server->stopping ? GRACE_MS : options->idle_ms);
     else
         wheel_set(wheel, &c->read_alarm,
                   awaiting == HTTP_AWAIT_HEAD ? options->head_ms : options->body_ms);
@@ -331,6 +332,7 @@ void http_connection_answered(struct http_connection *c, bool keep)
     c->awaiting = HTTP_AWAIT_NOTHING;
     wheel_clear(&c->server->wheel, &c->read_alarm);
     if (keep) {
+        http_body_release(work);
         http_parser_reset(&work->parser);
         arena_reset(work->arena);
         work->exchange.request = (struct http_request){.arena = work->arena};
@@ -361,8 +363,11 @@ static void on_write_alarm(struct wheel_alarm *alarm)
 
 void http_connection_drain(struct http_connection *c)
 {
-    if (c->phase == HTTP_OPEN && c->awaiting == HTTP_AWAIT_NEXT)
-        wheel_set(&c->server->wheel, &c->read_alarm, GRACE_MS);
+    if (c->phase != HTTP_OPEN || c->awaiting != HTTP_AWAIT_NEXT)
+        return;
+    c->awaiting = HTTP_AWAIT_NOTHING;
+    wheel_clear(&c->server->wheel, &c->read_alarm);
+    set_deadline(c);
 }
 
 void http_connection_start(struct http_connection *c)

@@ -42,6 +42,7 @@ struct http_work {
     struct arena *arena;
     struct buf out;
     const struct http_route *route; /* of the request whose head was admitted */
+    size_t body_share;              /* what its body may take of the process' bodies_max */
     struct http_exchange exchange;
 };
 
@@ -125,6 +126,8 @@ bool http_response_write(struct http_server *server, struct buf *out, const stru
 
 /* The head of the request is complete: answers it at once, or lets the body in. */
 void http_admit(struct http_connection *c);
+/* Gives back what the admitted body may take. */
+void http_body_release(struct http_work *work);
 /* The parser refused the request: answers why. */
 void http_answer_refusal(struct http_connection *c);
 

@@ -4,8 +4,8 @@
  * the recipient; all of them are refused here with 400, and the connection is closed:
  *
  *   - anything but exactly one space between the three parts of the request line;
- *   - no Host in HTTP/1.1, two of them, or one that is no host; an absolute target for another
- * host;
+ *   - no Host in HTTP/1.1, two of them, or one that is no host;
+ *   - an absolute target for another host than the Host line's;
  *   - Content-Length twice, as a list, not plain digits, or together with Transfer-Encoding;
  *   - Transfer-Encoding twice, in HTTP/1.0, or other than exactly "chunked";
  *   - two Content-Type lines;
@@ -36,7 +36,7 @@ static int refuse_ambiguous(struct http_refusal *refusal, const char *detail)
     return refuse(refusal, 400, "ambiguous-request", detail);
 }
 
-static int hex_value(char c)
+int http_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -58,8 +58,8 @@ int http_unescape(struct span text, bool plus, struct arena *arena, struct span 
         for (size_t i = 0; i < text.len; i++) {
             char c = text.ptr[i];
             if (c == '%') {
-                int hi = text.len - i > 2 ? hex_value(text.ptr[i + 1]) : -1;
-                int lo = text.len - i > 2 ? hex_value(text.ptr[i + 2]) : -1;
+                int hi = text.len - i > 2 ? http_hex_value(text.ptr[i + 1]) : -1;
+                int lo = text.len - i > 2 ? http_hex_value(text.ptr[i + 2]) : -1;
                 if (hi < 0 || lo < 0 || (hi == 0 && lo == 0))
                     return 0;
                 c = (char)(hi * 16 + lo);

@@ -37,6 +37,8 @@ int http_head_read(struct span head, size_t headers_max, struct arena *arena,
                    struct http_request *request, struct http_head *out,
                    struct http_refusal *refusal);
 
+/* The value of a hexadecimal digit in either case, or -1. */
+int http_hex_value(char c);
 /* Percent-decodes text ('+' becomes a space when plus is set): 1 and *out, which is in the arena
  * unless nothing had to be decoded; 0 when an escape is broken or the result is not UTF-8 or holds
  * NUL; -1 when memory is short. */

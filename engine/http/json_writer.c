@@ -137,7 +137,8 @@ void json_write_i64(struct json_writer *w, int64_t n)
     buf_i64(w->out, n);
 }
 
-/* Most numbers here are whole, or thousandths: those are written without printf. True when d was one. */
+/* Most numbers here are whole, or thousandths: those are written without printf. True when d was
+ * one. */
 static bool write_short(struct buf *out, double d)
 {
     const double scaled = d * 1000;

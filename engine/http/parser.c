@@ -193,15 +193,6 @@ int http_parser_admit(struct http_parser *p, size_t body_max)
     return 0;
 }
 
-static int hex_value(unsigned char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-        return (c | 0x20) - 'a' + 10;
-    return -1;
-}
-
 static void begin_extension(struct http_parser *p, enum http_extension part)
 {
     p->state = HTTP_IN_CHUNK_EXTENSION;
@@ -212,7 +203,7 @@ static void begin_extension(struct http_parser *p, enum http_extension part)
 /* The byte that ends or continues a chunk's size. */
 static void scan_chunk_size(struct http_parser *p, unsigned char c)
 {
-    int digit = hex_value(c);
+    int digit = http_hex_value((char)c);
     if (digit >= 0 && p->digits < CHUNK_DIGITS) {
         p->chunk = p->chunk * 16 + (unsigned)digit;
         p->digits++;
@@ -414,8 +405,11 @@ void http_parser_reset(struct http_parser *p)
     p->cr = p->blank = false;
     p->body_len = p->extra = p->digits = 0;
     p->chunk = 0;
-    if (p->start == p->in.len)
-        p->in.len = p->start = p->scan = p->line = 0;
+    if (p->start < p->in.len)
+        return;
+    p->in.len = p->start = p->scan = p->line = 0;
+    if (p->in.cap > ROOM_MOST)
+        buf_free(&p->in); /* it held a batch; what comes next is most likely small */
 }
 
 bool http_parser_idle(const struct http_parser *p)

@@ -1,10 +1,12 @@
 /*
  * parser: HTTP/1.x requests without I/O: feed bytes, pull requests.
  *
- *   feed -> next: HTTP_PARSE_MORE     all bytes are used up; feed again
- *                 HTTP_PARSE_HEAD     the head is known: http_parser_admit, or refuse and stop
- *                 HTTP_PARSE_DONE     the whole request is known; http_parser_reset for the one
- * after it HTTP_PARSE_REFUSED  see http_parser_refusal; the parser is of no further use
+ * Feed, then call next; it answers
+ *
+ *   HTTP_PARSE_MORE     all bytes are used up: feed again
+ *   HTTP_PARSE_HEAD     the head is known: http_parser_admit, or refuse and stop
+ *   HTTP_PARSE_DONE     the whole request is known: http_parser_reset for the one after it
+ *   HTTP_PARSE_REFUSED  see http_parser_refusal; the parser is of no further use
  *
  * How the bytes are cut into pieces makes no difference to what comes out. The head is copied to
  * the arena, the body stays in the parser's buffer until http_parser_reset.

@@ -75,6 +75,7 @@ struct http_work *http_work_take(struct http_server *server)
 
 void http_work_give(struct http_server *server, struct http_work *work)
 {
+    http_body_release(work);
     if (work->out.cap < WORK_OUT_BYTES || work->out.cap > WORK_KEPT_BYTES ||
         server->spare_work_count >= WORKS_KEPT) {
         work_free(work);
@@ -174,13 +175,12 @@ static void accept_and_drop(struct http_server *server)
     uv_close((uv_handle_t *)&server->spare, on_spare_closed);
 }
 
-static void accept_one(struct http_server *server)
+/* A connection in the books, whose socket is yet to be given; NULL when there is no memory for it. */
+static struct http_connection *connection_add(struct http_server *server)
 {
     struct http_connection *c = server->refused < REFUSED_MAX ? http_connection_new(server) : NULL;
-    if (c == NULL) {
-        accept_and_drop(server);
-        return;
-    }
+    if (c == NULL)
+        return NULL;
     bool refused = atomic_fetch_add(&connections_open, 1) >= server->options.connections_max;
     if (refused) {
         atomic_fetch_sub(&connections_open, 1);
@@ -197,10 +197,42 @@ static void accept_one(struct http_server *server)
         c->next->prev = c;
     server->connections = c;
     uv_tcp_init(server->loop, &c->tcp);
-    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&c->tcp) != 0)
+    return c;
+}
+
+static void accept_one(struct http_server *server)
+{
+    struct http_connection *c = connection_add(server);
+    if (c == NULL)
+        accept_and_drop(server);
+    else if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&c->tcp) != 0)
         http_connection_close(c);
     else
         http_connection_start(c);
+}
+
+/* Takes what the kernel has accepted for us: those clients believe they are connected, and may have
+ * sent a request, which closing the listener would reset. */
+static void accept_waiting(struct http_server *server)
+{
+    uv_os_fd_t listener;
+    if (uv_fileno((const uv_handle_t *)&server->listener, &listener) != 0)
+        return;
+    for (int i = 0; i < BACKLOG; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct http_connection *c = fd < 0 ? NULL : connection_add(server);
+        if (c == NULL) {
+            if (fd >= 0)
+                close(fd);
+            return;
+        }
+        if (uv_tcp_open(&c->tcp, fd) != 0) {
+            close(fd);
+            http_connection_close(c);
+        } else {
+            http_connection_start(c);
+        }
+    }
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -275,6 +307,7 @@ static void fill_defaults(struct http_server_options *o)
     o->write_ms = o->write_ms != 0 ? o->write_ms : LIMIT_HTTP_WRITE_MS;
     o->drain_ms = o->drain_ms != 0 ? o->drain_ms : LIMIT_HTTP_DRAIN_MS;
     o->unsent_max = o->unsent_max != 0 ? o->unsent_max : LIMIT_HTTP_UNSENT_BYTES;
+    o->bodies_max = o->bodies_max != 0 ? o->bodies_max : LIMIT_HTTP_BODIES_BYTES;
     o->connections_max = o->connections_max != 0 ? o->connections_max : LIMIT_HTTP_CONNECTIONS;
 }
 
@@ -357,6 +390,7 @@ void http_server_stop(struct http_server *server, void (*on_stopped)(void *ctx),
     server->on_stopped = on_stopped;
     server->stopped_ctx = ctx;
     atomic_fetch_sub(&servers_listening, 1);
+    accept_waiting(server);
     uv_close((uv_handle_t *)&server->listener, on_listener_closed);
     server->drain_alarm.fire = on_drain_alarm;
     wheel_set(&server->wheel, &server->drain_alarm, server->options.drain_ms);

@@ -23,6 +23,7 @@ struct http_server_options {
     /* Deadlines and bounds; zero takes the value of limits.h. Tests set small ones. */
     uint32_t head_ms, body_ms, idle_ms, write_ms, drain_ms;
     size_t unsent_max;
+    size_t bodies_max; /* of all servers of the process together */
     int connections_max;
 };
 

@@ -5,12 +5,14 @@
  * Routing looks for a grid in this order and says which step decided:
  *   explicit_grid   the complaint names a grid
  *   polygon         its location lies in a grid's polygon
- *   place_name      its address, title or text holds a name or alias of a grid (longest name wins;
- * when two grids are named equally well, the address beats the title, the title the text) community
- * it names a community (by field or by a community's name in the text): its station street_triage
- * nothing more is known: the triage of the street it names, or of the first street A community
- * given by field narrows polygon and place_name to its own grids. The worker is the grid's A post
- * when on shift, else B, else A all the same (rules say who is told later).
+ *   place_name      its address, title or text holds a name or alias of a grid
+ *   community       it names a community, by field or in the text: its station
+ *   street_triage   nothing more is known: triage of the street it names, or of the first street
+ *
+ * Among place names the longest wins; when two grids are named equally well, the address beats the
+ * title and the title the text. A community given by field narrows polygon and place_name to its
+ * own grids. The worker is the grid's A post when on shift, else B when on shift, else A all the
+ * same.
  */
 #ifndef JIESU_MODEL_DIRECTORY_H
 #define JIESU_MODEL_DIRECTORY_H

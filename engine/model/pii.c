@@ -1,11 +1,10 @@
 /*
  * The text is read once, from left to right, as tokens that begin at a digit or at a letter of an
  * e-mail address. At a digit the reader looks ahead over groups of digits with short separators
- * between them
- * ("138 1234-5678") and asks of each prefix that ends with a group whether it is a number of a
- * known form; the longest that is gets masked. What has no known form is still masked when it has
- * seven digits in one piece. Years, prices, house numbers and dates with separators have neither,
- * so they stay.
+ * between them ("138 1234-5678") and asks of each prefix that ends with a group whether it is a
+ * number of a known form; the longest that is gets masked. What has no known form is still masked
+ * when it has seven digits in one piece. Years, prices, house numbers and dates with separators
+ * have neither, so they stay.
  *
  * Looking ahead is bounded by the longest form (19 digits), and the letters of an address are
  * looked at once, so the work is linear in the text.
@@ -149,10 +148,17 @@ static bool same_separators(const struct run *run, size_t groups)
     return true;
 }
 
+/* 3, 4 and 4 digits, as a mobile number is printed. */
+static bool as_printed(const struct run *run, size_t groups)
+{
+    return groups == 3 && run->group_end[0] == 3 && run->group_end[1] == 7;
+}
+
+/* In groups of another size mixed separators tell of two things ("1500-2000 300"). */
 static bool is_mobile(const struct run *run, size_t groups)
 {
     return run->group_end[groups - 1] == MOBILE_DIGITS && run->digits[0] == '1' &&
-           run->digits[1] >= '3' && same_separators(run, groups);
+           run->digits[1] >= '3' && (same_separators(run, groups) || as_printed(run, groups));
 }
 
 static unsigned two_digits(const char *at)

@@ -217,7 +217,7 @@ static void test_stored_complaint_is_masked(void **state)
     complaint_encode(&c, &stored);
     assert_true(buf_ok(&stored));
     assert_true(span_find(buf_view(&stored), SPAN("13800005678")) >= 0);
-    assert_int_equal(complaint_mask(reader, buf_view(&stored), &masked), 0);
+    assert_int_equal(stored_mask(reader, buf_view(&stored), &masked), 0);
     assert_true(span_find(buf_view(&masked), SPAN("13800005678")) < 0);
     assert_true(span_find(buf_view(&masked), SPAN("13800001234")) < 0);
     assert_true(span_find(buf_view(&masked), SPAN("欧阳测试")) < 0);
@@ -229,6 +229,32 @@ static void test_stored_complaint_is_masked(void **state)
     buf_free(&masked);
 }
 
+static void test_history_is_masked(void **state)
+{
+    (void)state;
+    const struct span stored =
+        SPAN("{\"version\":2,\"step\":\"resolve\",\"at\":1763769600123,\"worker\":\"w-20251122\","
+             "\"note\":{\"result\":\"已联系13800001234\"}}");
+    struct buf masked = {0};
+    assert_int_equal(stored_mask(reader, stored, &masked), 0);
+    assert_string_equal(
+        buf_cstr(&masked),
+        "{\"version\":2,\"step\":\"resolve\",\"at\":1763769600123,\"worker\":\"w-20251122\","
+        "\"note\":{\"result\":\"已联系138****1234\"}}");
+    buf_free(&masked);
+}
+
+static void test_evidence_is_masked(void **state)
+{
+    (void)state;
+    struct verdict verdict = {.evidence_count = 1};
+    verdict.evidence[0].place.bytes = SPAN("着火了，打13800001234，快来");
+    struct buf out = {0};
+    verdict_encode(&verdict, &out);
+    assert_true(span_find(buf_view(&out), SPAN("\"words\":\"着火了，打138****1234，快来\"")) >= 0);
+    buf_free(&out);
+}
+
 /* Masking with the n-th allocation failing: it fails cleanly, or gives the whole answer. */
 static void test_masking_without_memory(void **state)
 {
@@ -237,7 +263,7 @@ static void test_masking_without_memory(void **state)
     for (uint64_t n = 1;; n++) {
         struct buf masked = {0};
         mem_fail_at(n);
-        const int result = complaint_mask(reader, stored, &masked);
+        const int result = stored_mask(reader, stored, &masked);
         const bool passed = mem_asked() < n;
         mem_fail_at(0);
         if (result == 0)
@@ -260,6 +286,8 @@ int main(void)
         cmocka_unit_test(test_attachments_are_bounded),
         cmocka_unit_test(test_errors_are_bounded),
         cmocka_unit_test(test_stored_complaint_is_masked),
+        cmocka_unit_test(test_history_is_masked),
+        cmocka_unit_test(test_evidence_is_masked),
         cmocka_unit_test(test_masking_without_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

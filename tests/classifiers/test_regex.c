@@ -255,6 +255,33 @@ static void work_is_bounded(void **state)
     }
 }
 
+/* A pattern that does a little too much at every place of a long text stops as well. */
+static void work_is_bounded_over_all_places(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"a.{0,99}b.{0,99}[xy]", "(a|b)*[xy]"};
+    enum { COUNT = LIMIT_TEXT_CHARS };
+    static uint16_t units[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        units[i] = i % 2 == 0 ? 'a' : 'b';
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        struct regex *regex = regex_compile(span_str(patterns[i]), NULL);
+        assert_non_null(regex);
+        size_t from = 0;
+        size_t to = 0;
+        assert_int_equal(regex_search(regex, scratch, units, COUNT, 0, &from, &to), REGEX_LIMITED);
+        /* The same pattern is no trouble in a text of the usual length. */
+        assert_int_equal(regex_search(regex, scratch, units, 120, 0, &from, &to), REGEX_NO_MATCH);
+        regex_free(&regex);
+    }
+    /* What rules are made of keeps within the bound in the worst of texts. */
+    struct regex *usual = regex_compile(SPAN("a.{0,8}b.{0,8}[xy]"), NULL);
+    size_t from = 0;
+    size_t to = 0;
+    assert_int_equal(regex_search(usual, scratch, units, COUNT, 0, &from, &to), REGEX_NO_MATCH);
+    regex_free(&usual);
+}
+
 static void assert_fold(const char *pattern, const char *expected)
 {
     struct regex_folded folded = {.units = NULL};
@@ -328,6 +355,7 @@ int main(void)
         cmocka_unit_test(refuses_as_the_table_says),
         cmocka_unit_test(refuses_long_patterns),
         cmocka_unit_test(work_is_bounded),
+        cmocka_unit_test(work_is_bounded_over_all_places),
         cmocka_unit_test(folds_literals_only),
         cmocka_unit_test(survives_broken_patterns),
         cmocka_unit_test(survives_failing_allocations),

@@ -20,7 +20,7 @@ static void check_taken(struct json_reader *reader, const struct complaint *comp
     complaint_encode(complaint, &stored);
     CHECK(buf_ok(&stored));
     CHECK(json_parse(reader, buf_view(&stored), &root, NULL) == 0);
-    CHECK(complaint_mask(reader, buf_view(&stored), &masked) == 0);
+    CHECK(stored_mask(reader, buf_view(&stored), &masked) == 0);
     CHECK(json_parse(reader, buf_view(&masked), &root, NULL) == 0);
     buf_free(&stored);
     buf_free(&masked);

@@ -47,6 +47,13 @@ static int on_complete(llhttp_t *llhttp)
     return HPE_PAUSED;
 }
 
+/* llhttp 8.1 takes no second extension behind an unquoted value ("5;a=b;c"), which the grammar
+ * allows. To refuse a body is not to read another one. */
+static bool refuses_extension(const llhttp_t *llhttp, llhttp_errno_t error)
+{
+    return error == HPE_INVALID_CHUNK_SIZE && llhttp_get_error_pos(llhttp)[-1] == ';';
+}
+
 /* The first request, when we take it whole, must have the same body for llhttp. */
 static void same_as_llhttp(const char *input, size_t len)
 {
@@ -64,7 +71,8 @@ static void same_as_llhttp(const char *input, size_t len)
         llhttp_init(&llhttp, HTTP_REQUEST, &settings);
         llhttp.data = &body;
         llhttp_errno_t error = llhttp_execute(&llhttp, input, len);
-        CHECK(error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE);
+        CHECK(error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE ||
+              refuses_extension(&llhttp, error));
         if (error == HPE_PAUSED)
             CHECK(span_eq(buf_view(&body), log.request.body));
     }

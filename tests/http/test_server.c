@@ -21,7 +21,7 @@
 #define HELLO "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
 
 /* Reads an answer and checks its status and, when not NULL, its body. */
-__attribute__((unused)) static void expect(int fd, struct buf *left, int status, const char *body)
+static void expect(int fd, struct buf *left, int status, const char *body)
 {
     struct support_answer answer;
     support_read(fd, left, false, &answer);
@@ -436,6 +436,55 @@ static void test_too_many_connections(void **state)
     buf_free(&left);
 }
 
+/* All bodies together are bounded; a share is given back by an answer and by a client that goes. */
+static void test_bodies_share_a_bound(void **state)
+{
+    struct support_server s;
+    struct support_answer answer;
+    struct buf left = {0};
+    struct http_server_options options = {.bodies_max = SUPPORT_ANY_MAX + 5};
+    static const char five[] = "POST /any HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
+    static const char chunked[] =
+        "POST /any HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    (void)state;
+    support_start(&s, &options);
+    for (int gone = 0; gone < 2; gone++) {
+        int first = support_connect(&s), second = support_connect(&s), third = support_connect(&s);
+        struct buf first_left = {0}, second_left = {0};
+        /* Each 100 says that the body was admitted. */
+        support_send_str(first, "POST /any HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+                                "Expect: 100-continue\r\n\r\n");
+        expect(first, &first_left, 100, NULL);
+        support_send_str(second, five);
+        support_send_str(second, "12345");
+        expect(second, &second_left, 200, "12345");
+        support_send_str(third, chunked);
+        support_read(third, &left, false, &answer);
+        assert_int_equal(answer.status, 503);
+        assert_non_null(strstr(answer.head.data, "\r\nRetry-After: 1\r\n"));
+        support_answer_free(&answer);
+        expect_end(third, &left);
+        if (gone == 0) {
+            support_send_str(first, "1\r\na\r\n0\r\n\r\n");
+            expect(first, &first_left, 200, "a");
+        } else {
+            int64_t open = metric_get(METRIC_CONNECTIONS);
+            close(first);
+            for (int i = 0; i < 5000 && metric_get(METRIC_CONNECTIONS) == open; i++)
+                usleep(1000);
+        }
+        support_send_str(second, chunked);
+        support_send_str(second, "1\r\nb\r\n0\r\n\r\n");
+        expect(second, &second_left, 200, "b");
+        if (gone == 0)
+            close(first);
+        close(second);
+        buf_free(&first_left);
+        buf_free(&second_left);
+    }
+    support_stop(&s);
+}
+
 static void test_stop_lets_requests_finish(void **state)
 {
     struct support_server s;
@@ -456,6 +505,62 @@ static void test_stop_lets_requests_finish(void **state)
     assert_non_null(strstr(answer.head.data, "\r\nConnection: close\r\n"));
     support_answer_free(&answer);
     expect_end(busy, &left);
+    support_stop_end(&s);
+}
+
+/* How many bytes the kernel takes for a reader that does not read. */
+static size_t kernel_holds(void)
+{
+    static const char bytes[65536];
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(any);
+    size_t held = 0;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&any, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&any, &len), 0);
+    struct support_server there = {.port = ntohs(any.sin_port)};
+    int reader = support_connect(&there), writer = accept(listener, NULL, NULL);
+    for (ssize_t n; (n = send(writer, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0;)
+        held += (size_t)n;
+    close(reader);
+    close(writer);
+    close(listener);
+    return held;
+}
+
+/* Answers whose last bytes have not left yet when the stop begins still arrive whole, and then
+ * their connections are not kept for the next request. */
+static void test_stop_lets_slow_readers_finish(void **state)
+{
+    enum { READERS = 6, STEP = 10000 };
+    struct support_server s;
+    struct support_answer answer;
+    struct buf left[READERS] = {{0}};
+    struct http_server_options options = {.drain_ms = 4000};
+    int fd[READERS];
+    char request[80];
+    (void)state;
+    support_start(&s, &options);
+    size_t held = kernel_holds();
+    for (int i = 0; i < READERS; i++) {
+        fd[i] = support_connect(&s);
+        snprintf(request, sizeof(request), "GET /big?n=%zu HTTP/1.1\r\nHost: h\r\n\r\n",
+                 held + (size_t)(i + 1) * STEP);
+        support_send_str(fd[i], request);
+    }
+    support_await(&s.requests, READERS);
+    support_stop_begin(&s);
+    usleep(100000); /* longer than an idle connection is given */
+    int64_t start = clock_steady_ms();
+    for (int i = 0; i < READERS; i++) {
+        support_read(fd[i], &left[i], false, &answer);
+        assert_int_equal(answer.body.len, held + (size_t)(i + 1) * STEP);
+        support_answer_free(&answer);
+    }
+    for (int i = 0; i < READERS; i++)
+        expect_end(fd[i], &left[i]);
+    assert_true(clock_steady_ms() - start < 2000);
     support_stop_end(&s);
 }
 
@@ -603,7 +708,9 @@ int main(void)
         cmocka_unit_test(test_a_slow_reader_is_cut_off),
         cmocka_unit_test(test_a_slow_reader_gets_everything),
         cmocka_unit_test(test_too_many_connections),
+        cmocka_unit_test(test_bodies_share_a_bound),
         cmocka_unit_test(test_stop_lets_requests_finish),
+        cmocka_unit_test(test_stop_lets_slow_readers_finish),
         cmocka_unit_test(test_stop_does_not_wait_for_ever),
         cmocka_unit_test(test_an_address_in_use_is_refused),
         cmocka_unit_test(test_failing_allocations),

@@ -1,6 +1,8 @@
 #!/bin/bash
 # The demo ends with equal counts, and fails when its data is refused.
 . tests/system/lib.sh
+mkdir "$DIR/tmp"
+export TMPDIR=$DIR/tmp
 "$JIESU" demo --rules rules >"$DIR/out" 2>"$DIR/err" || fail "exit $?: $(cat "$DIR/err"; tail -n 5 "$DIR/out")"
 n=$(($(grep -c . rules/cases/demo.tsv) - 1))
 same "the count that matters" "complaints=$n acknowledged=$n orders=$n taken=$n lost=0 duplicated=0" "$(tail -n 1 "$DIR/out")"
@@ -13,3 +15,30 @@ same "exit status with a refused complaint" 1 $?
 grep -q 'complaint 2 was refused' "$DIR/err" || fail "the refused complaint is not named: $(cat "$DIR/err")"
 "$JIESU" demo --data /nonexistent.tsv >/dev/null 2>"$DIR/err"
 same "exit status without its data" 69 $?
+same "folders left" "" "$(ls "$TMPDIR")"
+
+# Stopped in the middle, or left without its engine, it leaves no process and no folder behind.
+left() { find /proc/[0-9]* -maxdepth 1 -name cwd -lname "$DIR/tmp/*" 2>/dev/null | wc -l; }
+serving() { pgrep -P "$demo" -f 'jiesu serve' && [ "$(left)" -gt 0 ]; }
+gone() { [ "$(left)" -eq 0 ]; }
+for signal in TERM INT HUP; do
+    # A shell's background process ignores SIGINT unless it is told otherwise.
+    env --default-signal=INT "$JIESU" demo --rules rules >"$DIR/out" 2>"$DIR/err" &
+    demo=$!
+    await serving
+    kill -"$signal" "$demo"
+    wait "$demo"
+    code=$?
+    same "exit status after SIG$signal" "$signal" "$(kill -l "$code")"
+    same "processes left after SIG$signal" 0 "$(left)"
+    same "folders left after SIG$signal" "" "$(ls "$DIR/tmp")"
+done
+"$JIESU" demo --rules rules >"$DIR/out" 2>"$DIR/err" &
+demo=$!
+await serving
+kill -KILL "$(pgrep -P "$demo" -f 'jiesu serve')"
+wait "$demo"
+same "exit status when the engine is killed" 69 $?
+grep -q 'the engine ended by itself (status 0, signal 9)' "$DIR/err" || fail "not said: $(cat "$DIR/err")"
+await gone
+[ -s "$(echo "$DIR"/tmp/*/engine.log)" ] || fail "the log it names is not there"
