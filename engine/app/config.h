@@ -21,7 +21,8 @@ enum { CONFIG_VALUE_BYTES = 512 };
 #define SETTING_TABLE(X)                                                                           \
     X(SETTING_LISTEN, "listen", address, "127.0.0.1:8080", 0, 0,                                   \
       "address:port to serve HTTP on; port 0: the system chooses")                                 \
-    X(SETTING_THREADS, "threads", number, "0", 0, 64, "HTTP loops; 0: one per processor")          \
+    X(SETTING_THREADS, "threads", number, "0", 0, 64,                                              \
+      "HTTP loops; 0: one per two processors, the rest is for outbox, dispatch and Redis")         \
     X(SETTING_DATA, "data", text, "data", 0, 0,                                                    \
       "folder of the outbox and of the embedded Redis; one engine each")                           \
     X(SETTING_RULES, "rules", text, "", 0, 0,                                                      \

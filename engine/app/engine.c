@@ -249,7 +249,7 @@ static size_t thread_count(const struct config *config)
 {
     long n = config_number(config, SETTING_THREADS);
     if (n == 0)
-        n = sysconf(_SC_NPROCESSORS_ONLN);
+        n = sysconf(_SC_NPROCESSORS_ONLN) / 2;
     return n < 1 ? 1 : n > LIMIT_THREADS ? LIMIT_THREADS : (size_t)n;
 }
 

@@ -43,10 +43,12 @@
 #define APPLICATION_ID 1785292147 /* "jies" */
 #define FORMAT 1
 #define PAGE_BYTES 16384
-#define WAL_PAGES 1024 /* 16 MiB: no commit is made while they are folded, so it is done often and quickly */
+#define WAL_PAGES \
+    1024 /* 16 MiB: no commit is made while they are folded, so it is done often and quickly */
 enum {
     CHECK_BYTES = 64 * 1024 * 1024, /* after an unclean end a larger file is not checked whole */
-    RELEASE_STEP = 2048, /* rows one transaction deletes at the most: four batches' worth */
+    RELEASE_STEP =
+        64, /* rows one transaction deletes at the most, so that none waits long for it */
     TRIM_PAGES = 256,
     FREE_PAGES_KEPT = 16384, /* 256 MiB: what some seconds of full load need */
     BUSY_MS = 2000
