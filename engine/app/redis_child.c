@@ -149,9 +149,10 @@ static int child_spawn(struct redis_child *child, int log, int lock)
         "--aof-use-rdb-preamble", "yes",
         /* What a crash cut off jiesu sends again. (redis-check-aof --fix is not run: when a tail was torn inside
          * a transaction before, it would cut off all that was written since; functions.lua heals that.) */
-        "--aof-load-truncated", "yes", "--auto-aof-rewrite-percentage", "100",
-        "--auto-aof-rewrite-min-size", "256mb", "--maxmemory-policy", "noeviction",
-        "--always-show-logo", "no"};
+        "--aof-load-truncated", "yes",
+        /* A rewrite takes a processor for seconds, so it waits until the file is worth it. */
+        "--auto-aof-rewrite-percentage", "100", "--auto-aof-rewrite-min-size", "1gb",
+        "--maxmemory-policy", "noeviction", "--always-show-logo", "no"};
     enum { COUNT = sizeof(arguments) / sizeof(arguments[0]) };
     const char *argv[COUNT + 2] = {child->program};
     memcpy(argv + 1, arguments, sizeof(arguments));
