@@ -358,12 +358,15 @@ static int carry_out(struct outbox_db *db, struct outbox_entry *entries, uint64_
     return 0;
 }
 
-/* Deletes in steps, so that a release of many does not hold up the commits that wait behind it. */
-static int release(struct outbox_db *db, uint64_t *released, uint64_t to, struct err *err)
+/* Deletes in steps, so that a release of many does not hold up the commits that wait behind it; twice as many as were
+ * appended at least, so that it keeps up with any load. */
+static int release(struct outbox_db *db, uint64_t *released, uint64_t to, uint64_t appended,
+                   struct err *err)
 {
+    const uint64_t step = RELEASE_STEP + 2 * appended;
     if (to <= *released)
         return 0;
-    *released = to - *released > RELEASE_STEP ? *released + RELEASE_STEP : to;
+    *released = to - *released > step ? *released + step : to;
     if (run_numbered(db, db->release, *released, "release", err) < 0)
         return -1;
     return run_numbered(db, db->mark, *released, "release", err);
@@ -375,7 +378,8 @@ int outbox_db_write(struct outbox_db *db, struct outbox_entry *entries, uint64_t
     uint64_t last = db->last, released = db->released;
     if (run(db, db->begin, "begin", err) < 0)
         return -1;
-    if (carry_out(db, entries, &last, err) < 0 || release(db, &released, release_to, err) < 0 ||
+    if (carry_out(db, entries, &last, err) < 0 ||
+        release(db, &released, release_to, last - db->last, err) < 0 ||
         run(db, db->commit, "commit", err) < 0) {
         /* Some errors roll back by themselves; then this does nothing. */
         run(db, db->rollback, "roll back", NULL);
