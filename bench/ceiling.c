@@ -89,6 +89,7 @@ struct maker {
     struct policy *policy;
     struct rules_scratch *scratch;
     struct json_reader *json;
+    struct order order; /* the record borrows from it */
     struct order_texts texts;
     struct buf errors;
     uint64_t run;
@@ -115,14 +116,14 @@ static int make_record(struct maker *maker, struct span body, struct record *rec
 {
     struct json root;
     struct complaint complaint;
-    struct order order;
     if (json_parse(maker->json, body, &root, err) < 0)
         return -1;
     if (complaint_decode(root, &complaint, &maker->errors) < 0)
         return err_set(err, ERR_INVALID, "the engine would answer 400");
-    if (pipeline_run(maker->policy, maker->scratch, &complaint, clock_now_ms(), &order, err) < 0)
+    if (pipeline_run(maker->policy, maker->scratch, &complaint, clock_now_ms(), &maker->order,
+                     err) < 0)
         return -1;
-    if (order_record(&order, &maker->texts, record) < 0)
+    if (order_record(&maker->order, &maker->texts, record) < 0)
         return err_set(err, ERR_NOMEM, "out of memory");
     record->body = hash128(body);
     return 0;

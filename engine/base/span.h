@@ -51,7 +51,8 @@ static inline struct span span_sub(struct span s, size_t from, size_t to)
         to = s.len;
     if (from > to)
         from = to;
-    return span_of(s.ptr == NULL ? NULL : s.ptr + from, to - from);
+    /* With from at 0 nothing is added to a pointer that may be NULL. */
+    return from == 0 ? span_of(s.ptr, to) : span_of(s.ptr + from, to - from);
 }
 /* Index of the first byte c, or -1. */
 ptrdiff_t span_find_char(struct span s, char c);

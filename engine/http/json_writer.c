@@ -151,7 +151,7 @@ static bool write_short(struct buf *out, double d)
     buf_u64(out, n / 1000);
     if (rest > 0)
         buf_char(out, '.');
-    for (uint64_t place = 100; rest > 0; place /= 10) {
+    for (uint64_t place = 100; place > 0 && rest > 0; place /= 10) {
         buf_char(out, (char)('0' + rest / place));
         rest %= place;
     }

@@ -14,6 +14,7 @@
  */
 #include "engine/store/backlog.h"
 
+#include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
@@ -46,6 +47,7 @@ struct backlog *backlog_new(struct outbox *outbox, struct claims *claims, struct
 static struct ticket *pop(struct backlog *backlog)
 {
     struct ticket *ticket = backlog->head;
+    CHECK(ticket != NULL);
     backlog->head = ticket->next;
     if (backlog->head == NULL)
         backlog->tail = &backlog->head;

@@ -61,7 +61,9 @@ static bool send_next(struct dispatcher *d)
     }
     if (found <= 0)
         return false;
-    if ((item.read ? record_decode : record_view)(item.bytes, &record, &err) < 0) {
+    const int rc = item.read ? record_decode(item.bytes, &record, &err)
+                             : record_view(item.bytes, &record, &err);
+    if (rc < 0) {
         bury_unreadable(d, &item, &err);
     } else {
         /* A step follows what was done to its order before. */
