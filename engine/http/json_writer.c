@@ -145,15 +145,14 @@ static bool write_short(struct buf *out, double d)
     if (!(fabs(scaled) < 1e15) || scaled != floor(scaled) || scaled / 1000 != d || d == 0)
         return false;
     const uint64_t n = (uint64_t)fabs(scaled);
-    uint64_t rest = n % 1000;
+    const unsigned rest = (unsigned)(n % 1000);
     if (d < 0)
         buf_char(out, '-');
     buf_u64(out, n / 1000);
-    if (rest > 0)
-        buf_char(out, '.');
-    for (uint64_t place = 100; place > 0 && rest > 0; place /= 10) {
-        buf_char(out, (char)('0' + rest / place));
-        rest %= place;
+    if (rest > 0) {
+        const char digits[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                               (char)('0' + rest % 10)};
+        buf_append(out, digits, rest % 10 > 0 ? 4 : rest % 100 > 0 ? 3 : 2);
     }
     return true;
 }
