@@ -95,19 +95,15 @@ struct maker {
     uint64_t run;
 };
 
-static int claim_call(const struct maker *maker, uint64_t k, const struct record *record,
+static int claim_call(const struct maker *maker, uint64_t k, struct record *record,
                       struct calls *calls)
 {
-    char name[48], body[33], ttl[12];
+    char name[48];
     const int len = snprintf(name, sizeof(name), "%016" PRIx64 "-%" PRIu64, maker->run, k);
-    const struct key key = key_claim(hash128(span_of(name, (size_t)len)));
-    (void)snprintf(body, sizeof(body), "%016" PRIx64 "%016" PRIx64, record->body.hi,
-                   record->body.lo);
-    (void)snprintf(ttl, sizeof(ttl), "%d", LIMIT_IDEMPOTENCY_TTL_S);
-    const struct span argv[] = {SPAN("FCALL"),  SPAN("jiesu_claim"),  SPAN("1"),
-                                key_span(&key), id_span(&record->id), span_str(body),
-                                span_str(ttl)};
-    return add_call(calls, sizeof(argv) / sizeof(argv[0]), argv);
+    record->claim = hash128(span_of(name, (size_t)len));
+    struct record_claim claim;
+    record_claim(record, &record->id, &claim);
+    return add_call(calls, RECORD_CLAIM_ARGS, claim.argv);
 }
 
 /* The record that ingest would hand to the dispatcher. */

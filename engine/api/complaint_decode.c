@@ -12,6 +12,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { ERRORS_MAX = 32, FIELD_SHOWN_BYTES = 64 };
 
@@ -59,12 +60,34 @@ static bool is_blank(struct span s)
     return true;
 }
 
+static bool is_control(unsigned char c, bool line_breaks)
+{
+    const bool allowed = line_breaks && (c == '\n' || c == '\r' || c == '\t');
+    return (c < 0x20 && !allowed) || c == 0x7F;
+}
+
+/* True when one of eight bytes is below 0x20 or is 0x7F. A byte's high bit tells so exactly for the
+ * first such byte, and nothing is told when there is none: enough for "any". */
+static bool any_control(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t del = word ^ ones * 0x7F;
+    return ((((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & ones * 0x80) != 0;
+}
+
 static bool has_control(struct span s, bool line_breaks)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        const unsigned char c = (unsigned char)s.ptr[i];
-        const bool allowed = line_breaks && (c == '\n' || c == '\r' || c == '\t');
-        if ((c < 0x20 && !allowed) || c == 0x7F)
+    size_t i = 0;
+    while (i < s.len) {
+        uint64_t word;
+        if (s.len - i >= sizeof(word)) {
+            memcpy(&word, s.ptr + i, sizeof(word));
+            if (!any_control(word)) {
+                i += sizeof(word);
+                continue;
+            }
+        }
+        if (is_control((unsigned char)s.ptr[i++], line_breaks))
             return true;
     }
     return false;
@@ -81,7 +104,7 @@ static void take_string(struct decode *d, const char *field, struct json value, 
         return;
     }
     const struct span s = json_string(value);
-    if (utf8_length(s) > max) {
+    if (s.len > max && utf8_length(s) > max) { /* a character has a byte at least */
         if (d->error_count++ < ERRORS_MAX)
             complaint_error(d->errors, span_str(field), "must have at most %zu characters", max);
     } else if (has_control(s, line_breaks)) {

@@ -18,7 +18,7 @@
 
 #include <stdio.h>
 
-enum { EXPIRE_AGAIN_MS = 50, STEP_ID_BYTES = 66 };
+enum { EXPIRE_AGAIN_MS = 50, STEP_ID_BYTES = 2 * HASH_HEX_BYTES - 1 };
 
 static const struct span none = {NULL, 0};
 
@@ -245,9 +245,8 @@ static int make_step_id(struct http_exchange *x, char out[STEP_ID_BYTES])
         parts[1] = hash128(http_request(x)->body);
     else
         random_bytes(parts, sizeof(parts));
-    (void)snprintf(out, STEP_ID_BYTES, "%016llx%016llx%016llx%016llx",
-                   (unsigned long long)parts[0].hi, (unsigned long long)parts[0].lo,
-                   (unsigned long long)parts[1].hi, (unsigned long long)parts[1].lo);
+    hash128_hex(parts[0], out);
+    hash128_hex(parts[1], out + HASH_HEX_BYTES - 1);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 int64_t clock_now_ms(void)
@@ -205,15 +206,28 @@ int clock_parse(struct span text, int64_t *ms)
     return 0;
 }
 
+/* Writes the last `width` decimal digits of n and what follows them; returns where to go on. */
+static char *put_digits(char *out, int n, int width, char then)
+{
+    for (int i = width; i > 0; i--, n /= 10)
+        out[i - 1] = (char)('0' + n % 10);
+    out[width] = then;
+    return out + width + 1;
+}
+
 const char *clock_format(int64_t ms, char out[CLOCK_RFC3339_BYTES])
 {
-    struct clock_civil c = clock_to_civil(ms);
-    int len = snprintf(out, CLOCK_RFC3339_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d", c.year, c.month,
-                       c.day, c.hour, c.minute, c.second);
-    size_t at = (size_t)len;
+    const struct clock_civil c = clock_to_civil(ms);
+    /* No year of a parsed time needs more than four digits. */
+    char *at = in(c.year, 0, 9999) ? put_digits(out, c.year, 4, '-')
+                                   : out + snprintf(out, CLOCK_RFC3339_BYTES, "%d-", c.year);
+    at = put_digits(at, c.month, 2, '-');
+    at = put_digits(at, c.day, 2, 'T');
+    at = put_digits(at, c.hour, 2, ':');
+    at = put_digits(at, c.minute, 2, ':');
+    at = put_digits(at, c.second, 2, c.millis != 0 ? '.' : '+');
     if (c.millis != 0)
-        snprintf(out + at, CLOCK_RFC3339_BYTES - at, ".%03d+08:00", c.millis);
-    else
-        snprintf(out + at, CLOCK_RFC3339_BYTES - at, "+08:00");
+        at = put_digits(at, c.millis, 3, '+');
+    memcpy(at, "08:00", sizeof "08:00");
     return out;
 }

@@ -16,6 +16,17 @@ struct hash128 hash128(struct span s)
     return (struct hash128){.hi = h.high64, .lo = h.low64};
 }
 
+const char *hash128_hex(struct hash128 h, char out[HASH_HEX_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < 16; i++) {
+        out[i] = digits[h.hi >> (60 - 4 * i) & 15];
+        out[16 + i] = digits[h.lo >> (60 - 4 * i) & 15];
+    }
+    out[HASH_HEX_BYTES - 1] = '\0';
+    return out;
+}
+
 static uint64_t process_seed;
 
 static void draw_seed(void)

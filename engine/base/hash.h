@@ -18,6 +18,9 @@ struct hash128 {
 uint64_t hash64(struct span s, uint64_t seed);
 /* Stable over processes and versions: it is stored. */
 struct hash128 hash128(struct span s);
+enum { HASH_HEX_BYTES = 33 };
+/* Writes the 32 lower-case hex digits and a NUL; returns out. */
+const char *hash128_hex(struct hash128 h, char out[HASH_HEX_BYTES]);
 /* A random seed, the same for the life of the process. */
 uint64_t hash_seed(void);
 

@@ -14,25 +14,15 @@ static uint64_t load8(const void *at)
     return word;
 }
 
-/* Both leads in E1..EC, the range in which any two continuation bytes are right. at has 8 bytes. */
-static bool two_of_three(const unsigned char *at)
-{
-    /* Masks as bytes, so that the order of bytes in a word does not matter. */
-    static const unsigned char mask[8] = {0xF0, 0xC0, 0xC0, 0xF0, 0xC0, 0xC0, 0, 0};
-    static const unsigned char want[8] = {0xE0, 0x80, 0x80, 0xE0, 0x80, 0x80, 0, 0};
-    return (load8(at) & load8(mask)) == load8(want) && (unsigned)at[0] - 0xE1 <= 0xEC - 0xE1 &&
-           (unsigned)at[3] - 0xE1 <= 0xEC - 0xE1;
-}
-
 size_t utf8_valid_prefix(struct span s)
 {
     const unsigned char *bytes = (const unsigned char *)s.ptr;
     size_t at = 0;
     while (at < s.len) {
         while (s.len - at >= 8) {
-            if ((load8(bytes + at) & UINT64_C(0x8080808080808080)) == 0)
+            if (utf8_is_ascii8(load8(bytes + at)))
                 at += 8;
-            else if (two_of_three(bytes + at))
+            else if (utf8_is_two_of_three(s.ptr + at))
                 at += 6;
             else
                 break;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Index of the first byte that is not valid UTF-8, or s.len when all is. */
 size_t utf8_valid_prefix(struct span s);
@@ -22,5 +23,27 @@ size_t utf8_decode(struct span s, uint32_t *cp);
 size_t utf8_encode(uint32_t cp, char out[4]);
 /* The longest prefix of s with at most max code points; s must be valid. */
 struct span utf8_prefix(struct span s, size_t max);
+
+/* For fast paths. True when all eight bytes of a word are ASCII. */
+static inline bool utf8_is_ascii8(uint64_t word)
+{
+    return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* True when at, which has eight bytes, begins with two characters of three bytes whose leads are
+ * both in E1..EC (all of Han in the basic plane but the last few), the range in which any two
+ * continuation bytes are right. */
+static inline bool utf8_is_two_of_three(const char *at)
+{
+    /* Masks as bytes, so that the order of bytes in a word does not matter. */
+    static const unsigned char masks[8] = {0xF0, 0xC0, 0xC0, 0xF0, 0xC0, 0xC0, 0, 0};
+    static const unsigned char wants[8] = {0xE0, 0x80, 0x80, 0xE0, 0x80, 0x80, 0, 0};
+    uint64_t word, mask, want;
+    memcpy(&word, at, sizeof(word));
+    memcpy(&mask, masks, sizeof(mask));
+    memcpy(&want, wants, sizeof(want));
+    return (word & mask) == want && (unsigned)(unsigned char)at[0] - 0xE1 <= 0xEC - 0xE1 &&
+           (unsigned)(unsigned char)at[3] - 0xE1 <= 0xEC - 0xE1;
+}
 
 #endif

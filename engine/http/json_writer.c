@@ -78,30 +78,57 @@ static bool needs_escape(unsigned char c)
     return c < 0x20 || c == '"' || c == '\\';
 }
 
-/* Writes valid UTF-8: runs of what stands for itself, and escapes between them. */
-static void write_valid(struct buf *out, struct span s)
+/* True when one of eight ASCII bytes needs an escape. Each term has a byte's high bit set exactly
+ * when, below the first such byte, none was: enough for "any". */
+static bool any_needs_escape(uint64_t word)
 {
-    size_t from = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (!needs_escape((unsigned char)s.ptr[i]))
-            continue;
-        buf_append(out, s.ptr + from, i - from);
-        write_escape(out, (unsigned char)s.ptr[i]);
-        from = i + 1;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t quote = word ^ ones * '"';
+    const uint64_t backslash = word ^ ones * '\\';
+    return (((word - ones * 0x20) | (quote - ones) | (backslash - ones)) & ones * 0x80) != 0;
+}
+
+/* How much of s stands for itself in a string: valid UTF-8 without anything to escape. */
+static size_t plain_prefix(struct span s)
+{
+    size_t at = 0;
+    while (at < s.len) {
+        while (s.len - at >= 8) {
+            uint64_t word;
+            memcpy(&word, s.ptr + at, sizeof word);
+            if (utf8_is_ascii8(word) && !any_needs_escape(word))
+                at += 8;
+            else if (utf8_is_two_of_three(s.ptr + at))
+                at += 6;
+            else
+                break;
+        }
+        if (at == s.len || needs_escape((unsigned char)s.ptr[at]))
+            break;
+        uint32_t cp;
+        const size_t len =
+            (unsigned char)s.ptr[at] < 0x80 ? 1 : utf8_decode(span_sub(s, at, s.len), &cp);
+        if (len == 0)
+            break;
+        at += len;
     }
-    buf_append(out, s.ptr + from, s.len - from);
+    return at;
 }
 
 static void write_quoted(struct buf *out, struct span s)
 {
     buf_char(out, '"');
     while (s.len > 0) {
-        const size_t valid = utf8_valid_prefix(s);
-        write_valid(out, span_sub(s, 0, valid));
-        /* The first bad byte becomes U+FFFD, and what follows it has its chance. */
-        if (valid < s.len)
+        const size_t plain = plain_prefix(s);
+        buf_append(out, s.ptr, plain);
+        s = span_sub(s, plain, s.len);
+        if (s.len == 0)
+            break;
+        if (needs_escape((unsigned char)s.ptr[0]))
+            write_escape(out, (unsigned char)s.ptr[0]);
+        else /* not UTF-8: its first byte becomes U+FFFD, and what follows has its chance */
             buf_append(out, "\xef\xbf\xbd", 3);
-        s = span_sub(s, valid + 1, s.len);
+        s = span_sub(s, 1, s.len);
     }
     buf_char(out, '"');
 }

@@ -34,10 +34,6 @@ static int check_place(const struct directory *directory, const struct complaint
 static int run_classify(const struct policy *policy, struct rules_scratch *scratch,
                         const struct complaint *complaint, struct verdict *verdict, struct err *err)
 {
-    if (!utf8_valid(complaint->title))
-        return err_set(err, ERR_INVALID, "title: not valid UTF-8; send UTF-8");
-    if (!utf8_valid(complaint->text))
-        return err_set(err, ERR_INVALID, "text: not valid UTF-8; send UTF-8");
     if (classify(policy_rules(policy), scratch, complaint->title, complaint->text, verdict, err) !=
         0)
         return -1;

@@ -21,7 +21,6 @@
 #include "engine/store/keys.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { PAUSE_MIN_MS = 50, PAUSE_MAX_MS = 1000, REASON_BYTES = 200 };
@@ -441,15 +440,9 @@ static void on_claim(void *ctx, const struct reply *reply, const struct err *err
 
 static void send_claim(struct slot *slot, const struct record *record)
 {
-    char body[40], ttl[16];
-    snprintf(body, sizeof(body), "%016llx%016llx", (unsigned long long)record->body.hi,
-             (unsigned long long)record->body.lo);
-    snprintf(ttl, sizeof(ttl), "%d", LIMIT_IDEMPOTENCY_TTL_S);
-    struct key key = key_claim(record->claim);
-    const struct span argv[] = {SPAN("FCALL"),  SPAN("jiesu_claim"), SPAN("1"),
-                                key_span(&key), id_span(&slot->id),  span_str(body),
-                                span_str(ttl)};
-    command(slot, SLOT_CLAIMING, key_span(&key), sizeof(argv) / sizeof(argv[0]), argv, on_claim);
+    struct record_claim claim;
+    record_claim(record, &slot->id, &claim);
+    command(slot, SLOT_CLAIMING, key_span(&claim.key), RECORD_CLAIM_ARGS, claim.argv, on_claim);
 }
 
 void slot_start(struct slot *slot, const struct record *record)

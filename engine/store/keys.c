@@ -2,7 +2,6 @@
 
 #include "engine/base/check.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Appends to the key. The parts are names of the directory and ULIDs, which are short (id.h). */
@@ -67,10 +66,9 @@ struct key key_wake(struct span community, struct span worker)
 
 struct key key_claim(struct hash128 claim)
 {
-    struct key key;
-    int len = snprintf(key.text, sizeof(key.text), "jiesu:claim:%016llx%016llx",
-                       (unsigned long long)claim.hi, (unsigned long long)claim.lo);
-    CHECK(len > 0 && (size_t)len < sizeof(key.text));
-    key.len = (size_t)len;
+    struct key key = {.len = 0};
+    char hex[HASH_HEX_BYTES];
+    add(&key, SPAN("jiesu:claim:"));
+    add(&key, span_str(hash128_hex(claim, hex)));
     return key;
 }

@@ -13,8 +13,10 @@
 #include "engine/store/record.h"
 
 #include "engine/base/check.h"
+#include "engine/base/limits.h"
 #include "engine/store/keys.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -157,6 +159,18 @@ static struct span allowed_states(struct buf *scratch, enum order_step step)
     return since(scratch, from);
 }
 
+void record_claim(const struct record *record, const struct id *id, struct record_claim *claim)
+{
+    claim->key = key_claim(record->claim);
+    hash128_hex(record->body, claim->body);
+    const int len = snprintf(claim->ttl, sizeof(claim->ttl), "%d", (int)LIMIT_IDEMPOTENCY_TTL_S);
+    CHECK(len > 0 && (size_t)len < sizeof(claim->ttl));
+    const struct span argv[RECORD_CLAIM_ARGS] = {
+        SPAN("FCALL"), SPAN("jiesu_claim"),   SPAN("1"),           key_span(&claim->key),
+        id_span(id),   span_str(claim->body), span_str(claim->ttl)};
+    memcpy(claim->argv, argv, sizeof(argv));
+}
+
 int record_step(struct record *record, const struct record_step *step, struct buf *scratch)
 {
     if (buf_reserve(scratch, SCRATCH_BYTES) == NULL)
@@ -260,9 +274,9 @@ static uint64_t take_number(struct cursor *c, size_t bytes)
 {
     struct span s = take(c, bytes);
     uint64_t n = 0;
-    for (size_t i = s.len; i > 0; i--)
-        n = n << 8 | (uint8_t)s.ptr[i - 1];
-    return n;
+    if (s.len > 0)
+        memcpy(&n, s.ptr, s.len);
+    return le64toh(n);
 }
 
 static struct hash128 take_hash(struct cursor *c)

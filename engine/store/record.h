@@ -14,6 +14,7 @@
 #include "engine/base/span.h"
 #include "engine/model/id.h"
 #include "engine/model/order.h"
+#include "engine/store/keys.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,6 +50,20 @@ struct record_order {
  * strings it needs beyond the given spans are appended to scratch, which must not hold any of the
  * given spans. 0, or -1 when memory is short. */
 int record_create(struct record *record, const struct record_order *order, struct buf *scratch);
+
+enum { RECORD_CLAIM_ARGS = 7, RECORD_CLAIM_TTL_BYTES = 12 };
+
+/* The call that claims a record's idempotency key, before its create. It must not be moved: argv
+ * points into it, and to the record's id. */
+struct record_claim {
+    struct key key;
+    char body[HASH_HEX_BYTES];
+    char ttl[RECORD_CLAIM_TTL_BYTES];
+    struct span argv[RECORD_CLAIM_ARGS]; /* FCALL function 1 key id body seconds */
+};
+
+/* Makes the claim of a keyed record under this id, which must outlive its use. */
+void record_claim(const struct record *record, const struct id *id, struct record_claim *claim);
 
 /* One step of an order's life. */
 struct record_step {

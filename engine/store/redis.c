@@ -80,8 +80,7 @@ static void fingerprint_make(const struct redis *redis, char out[FINGERPRINT_BYT
     for (size_t i = 0; i < redis->nodes; i++)
         len += (size_t)snprintf(all + len, sizeof(all) - len, "%s\n", order[i]);
     struct hash128 h = hash128(span_of(all, len));
-    snprintf(out, FINGERPRINT_BYTES, "%016llx%016llx", (unsigned long long)h.hi,
-             (unsigned long long)h.lo);
+    hash128_hex(h, out);
 }
 
 static bool nodes_ready(const struct redis *redis)

@@ -170,8 +170,8 @@ static void wrong_fields_are_named(void **state)
         {{.text = {"停水", 6}, .grid = {"bihu", 4}}, "grid: "},
         {{.text = {"停水", 6}, .community = {"secret-9", 8}}, "community: "},
         {{.text = {"停水", 6}, .address = {"secret-9\xFF", 9}}, "location.address: "},
-        {{.text = {"secret-9\xFF", 9}}, "text: "},
-        {{.text = {"停水", 6}, .title = {"secret-9\xC0\x80", 10}}, "title: "},
+        {{.text = {"secret-9\xFF", 9}}, "the text "},
+        {{.text = {"停水", 6}, .title = {"secret-9\xC0\x80", 10}}, "the title "},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct order order;
