@@ -17,7 +17,7 @@
 
 #include <stdio.h>
 
-enum { BATCH_SLICE = 32, EXPIRE_AGAIN_MS = 50 };
+enum { BATCH_SLICE = 32 };
 
 /* ---- one ---- */
 
@@ -62,7 +62,7 @@ static void single_late(struct http_exchange *x, void *ctx)
     struct single *single = ctx;
     /* When it ends here, single_done has answered and single is gone. */
     if (!flight_expire(&single->ingest.flight))
-        http_wait(x, EXPIRE_AGAIN_MS, single_late, single);
+        http_wait(x, FLIGHT_ASK_AGAIN_MS, single_late, single);
 }
 
 static void post_one(struct api *api, struct http_exchange *x)
@@ -170,7 +170,7 @@ static void batch_late(struct http_exchange *x, void *ctx)
         if (flight_expire(&batch->lines[i].flight) && last)
             return;
     }
-    http_wait(x, EXPIRE_AGAIN_MS, batch_late, batch);
+    http_wait(x, FLIGHT_ASK_AGAIN_MS, batch_late, batch);
 }
 
 static void batch_begin_line(struct batch *batch, struct span line)

@@ -30,7 +30,9 @@ struct flight {
 int flight_start(struct flight *flight, struct api *api, const struct record *record,
                  struct err *err);
 /* The reply budget has passed: ends it as pending when it is durable, as unknown when the commit
- * wait has passed too. True when it ended (also before), false when it must be asked again. */
+ * wait has passed too. True when it ended (also before), false when it must be asked again, after
+ * FLIGHT_ASK_AGAIN_MS. */
+enum { FLIGHT_ASK_AGAIN_MS = 50 };
 bool flight_expire(struct flight *flight);
 
 #endif

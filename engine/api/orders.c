@@ -2,8 +2,8 @@
  * Work orders for staff: reading one, and the steps a worker takes.
  *
  * A step takes the same road as a complaint: outbox, then one atomic Redis call that checks the
- * state. Its step id comes from the Idempotency-Key and the body, so that a retry is recognised in
- * Redis; without a key each request is a step of its own, and a repeated one meets the changed
+ * state. Its step id is made of the Idempotency-Key and the body, so that a retry, and a key that
+ * comes with another body, are recognised in Redis; without a key each request is a step of its own, and a repeated one meets the changed
  * state (409).
  */
 #include "engine/api/api_private.h"
@@ -18,7 +18,7 @@
 
 #include <stdio.h>
 
-enum { EXPIRE_AGAIN_MS = 50, STEP_ID_BYTES = 2 * HASH_HEX_BYTES - 1 };
+enum { STEP_ID_BYTES = 2 * HASH_HEX_BYTES };
 
 static const struct span none = {NULL, 0};
 
@@ -139,8 +139,12 @@ static void on_ended(struct flight *flight, enum flight_end end, const struct ou
         respond_state(step, 200, id_span(id), outcome->state, outcome->version);
         break;
     case OUTCOME_CONFLICT:
-    case OUTCOME_OTHER_BODY:
         respond_conflict(step, outcome);
+        break;
+    case OUTCOME_OTHER_BODY:
+        http_problem(step->x, 422, "idempotency-key-reused",
+                     SPAN("this Idempotency-Key came with another body before; use a new key"),
+                     none);
         break;
     case OUTCOME_NOT_FOUND:
         api_not_found(step->x, "there is no such order");
@@ -157,7 +161,7 @@ static void on_late(struct http_exchange *x, void *ctx)
 {
     struct step *step = ctx;
     if (!flight_expire(&step->flight))
-        http_wait(x, EXPIRE_AGAIN_MS, on_late, step);
+        http_wait(x, FLIGHT_ASK_AGAIN_MS, on_late, step);
 }
 
 static void read_body(enum order_step step, struct json root, struct step_body *body,
@@ -246,7 +250,8 @@ static int make_step_id(struct http_exchange *x, char out[STEP_ID_BYTES])
     else
         random_bytes(parts, sizeof(parts));
     hash128_hex(parts[0], out);
-    hash128_hex(parts[1], out + HASH_HEX_BYTES - 1);
+    out[HASH_HEX_BYTES - 1] = '.';
+    hash128_hex(parts[1], out + HASH_HEX_BYTES);
     return 0;
 }
 

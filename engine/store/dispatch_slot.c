@@ -325,9 +325,8 @@ static void stepped(struct slot *slot, const struct reply *reply)
         const char *word;
         enum outcome_code code;
     } codes[] = {
-        {"done", OUTCOME_DONE},
-        {"replayed", OUTCOME_REPLAYED},
-        {"conflict", OUTCOME_CONFLICT},
+        {"done", OUTCOME_DONE},         {"replayed", OUTCOME_REPLAYED},
+        {"conflict", OUTCOME_CONFLICT}, {"other", OUTCOME_OTHER_BODY},
         {"missing", OUTCOME_NOT_FOUND},
     };
     struct outcome outcome = {

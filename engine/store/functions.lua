@@ -1,5 +1,5 @@
 #!lua name=jiesu
--- version 1
+-- version 2
 --
 -- Everything jiesu writes to Redis, as functions: one call is one step, whole or absent. Redis keeps the
 -- writes of a call together (MULTI/EXEC in the append-only file), so a crash never leaves half of one.
@@ -13,7 +13,7 @@
 
 -- jiesu_version: the number in the second line of this file.
 local function version()
-  return 1
+  return 2
 end
 
 -- jiesu_claim KEYS claim ARGV id body ttl -> {'claimed', id}: the key is new and now stands for this order;
@@ -95,21 +95,26 @@ end
 -- jiesu_step KEYS order due ARGV step id from target at worker version note
 -- -> {'done', state, version}; {'replayed', state, version}: this id was taken before and led there;
 -- {'conflict', state, version}: the state is none of `from` (comma list), the worker does not hold the order, the
--- version is not the expected one ('0': any), or this id was refused before; {'missing'}: no such order.
+-- version is not the expected one ('0': any), or this id was refused before; {'other', state, version}: the
+-- same key came with another body before; {'missing'}: no such order. An id is "key" or "key.body".
 local function step(keys, argv)
   local name, id, target, worker = argv[1], argv[2], argv[4], argv[6]
-  local held = redis.call('HMGET', keys[1], 'state', 'version', 's:' .. id, 'refused', 'queue', 'entry',
+  local key, body = string.match(id, '^([^.]*)%.?(.*)$')
+  local held = redis.call('HMGET', keys[1], 'state', 'version', 's:' .. key, 'refused', 'queue', 'entry',
     'worker')
   local state, at = held[1], held[2]
   if not state then
     return {'missing'}
   end
   if held[3] then
-    local space = string.find(held[3], ' ', 1, true)
-    return {'replayed', string.sub(held[3], 1, space - 1), string.sub(held[3], space + 1)}
+    local led, version, with = string.match(held[3], '^(%S+) (%S+) (%S*)$')
+    return {with == body and 'replayed' or 'other', led, version}
   end
   if has_word(held[4], ' ', id) then
     return {'conflict', state, at}
+  end
+  if body ~= '' and string.find(' ' .. (held[4] or ''), ' ' .. key .. '.', 1, true) then
+    return {'other', state, at}
   end
   -- Who accepts becomes the holder; every other step is the holder's to take.
   local holds = name == 'accept' or worker == held[7]
@@ -120,7 +125,8 @@ local function step(keys, argv)
   local history = '{"version":' .. now .. ',"step":"' .. name .. '","from":"' .. state .. '","to":"' .. target ..
     '","at":' .. argv[5] .. ',"worker":' .. cjson.encode(worker) ..
     (argv[8] ~= '' and ',"note":' .. argv[8] or '') .. '}'
-  local fields = {'state', target, 'version', now, 's:' .. id, target .. ' ' .. now, 'h' .. now, history}
+  local fields = {'state', target, 'version', now, 's:' .. key, target .. ' ' .. now .. ' ' .. body,
+    'h' .. now, history}
   if name == 'accept' then
     redis.call('XACK', held[5], 'workers', held[6])
     redis.call('XDEL', held[5], held[6])

@@ -70,8 +70,8 @@ static const char *create(const char *ulid, const char *queue)
 static void test_version(void **state)
 {
     (void)state;
-    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "1");
-    assert_non_null(strstr(functions_lua, "\n-- version 1\n"));
+    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "2");
+    assert_non_null(strstr(functions_lua, "\n-- version 2\n"));
 }
 
 static void test_claim(void **state)
@@ -140,6 +140,23 @@ static void test_steps(void **state)
                         "replayed\naccepted\n2");
     assert_string_equal(ask("ZCARD jiesu:{c1}:due"), "0");
     assert_string_equal(ask("XPENDING jiesu:{c1}:q:w1 workers - + 10"), "");
+}
+
+/* A step id is a key and the hash of the body that came with it. */
+static void test_step_key_with_another_body(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    assert_string_equal(ask(STEP "resolve r.b1 accepted resolved 99 w1 0 {}"),
+                        "conflict\ndispatched\n1");
+    assert_string_equal(ask(STEP "accept r.b2 dispatched accepted 99 w1 0 {}"),
+                        "other\ndispatched\n1");
+    assert_string_equal(ask(STEP "accept k.b1 dispatched accepted 100 w1 0 {}"),
+                        "done\naccepted\n2");
+    assert_string_equal(ask(STEP "accept k.b2 dispatched accepted 100 w1 0 {}"),
+                        "other\naccepted\n2");
+    assert_string_equal(ask(STEP "accept k.b1 dispatched accepted 100 w1 0 {}"),
+                        "replayed\naccepted\n2");
 }
 
 /* A client that asks for the impossible for ever does not grow the order for ever. */
@@ -239,10 +256,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        T(test_version), T(test_claim),
-        T(test_create),  T(test_create_whole_or_not),
-        T(test_steps),   T(test_refusals_are_bounded),
-        T(test_queue),   T(test_torn_transaction),
+        T(test_version),
+        T(test_claim),
+        T(test_create),
+        T(test_create_whole_or_not),
+        T(test_steps),
+        T(test_step_key_with_another_body),
+        T(test_refusals_are_bounded),
+        T(test_queue),
+        T(test_torn_transaction),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

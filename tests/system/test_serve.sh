@@ -100,6 +100,8 @@ same "accept" 200 "$(status)"
 same "state after accept" accepted "$(jq -r .status <<<"$accepted")"
 post "/v1/orders/$id/accept" "{\"worker\":\"$worker\",\"version\":1}" -H 'Idempotency-Key: a-1' >/dev/null
 same "accept retried with its key" 200 "$(status)"
+post "/v1/orders/$id/accept" "{\"worker\":\"$worker\"}" -H 'Idempotency-Key: a-1' >/dev/null
+same "its key with another body" 422 "$(status)"
 conflict=$(post "/v1/orders/$id/accept" "{\"worker\":\"$worker\"}")
 same "a second accept" 409 "$(status)"
 same "what is allowed then" resolve "$(jq -r '.allowed|join(",")' <<<"$conflict")"
