@@ -161,21 +161,11 @@ struct demo_crew *demo_crew_start(const struct demo_crew_options *options, struc
 
 static int scan(struct demo_crew *crew, struct span cursor, struct err *err);
 
-/* "jiesu:{community}:order:ulid" -> "community.ulid" */
 static void found(struct demo_crew *crew, struct span key)
 {
-    const ptrdiff_t open = span_find_char(key, '{');
-    const ptrdiff_t close = span_find_char(key, '}');
-    const ptrdiff_t order = span_find(key, SPAN(":order:"));
-    if (open < 0 || close < open || order < close)
-        return;
-    struct buf id = {0};
-    buf_span(&id, span_sub(key, (size_t)open + 1, (size_t)close));
-    buf_char(&id, '.');
-    buf_span(&id, span_sub(key, (size_t)order + sizeof(":order:") - 1, key.len));
-    if (buf_ok(&id))
-        crew->on_order(crew->count_ctx, buf_view(&id));
-    buf_free(&id);
+    struct id id;
+    if (key_parse_order(key, &id) == 0)
+        crew->on_order(crew->count_ctx, id_span(&id));
 }
 
 static void on_scanned(void *ctx, const struct reply *reply, const struct err *err)

@@ -36,6 +36,24 @@ struct key key_order(const struct id *id)
     return key;
 }
 
+int key_parse_order(struct span key, struct id *id)
+{
+    const struct span prefix = SPAN("jiesu:{"), middle = SPAN("}:order:");
+    const ptrdiff_t close = span_find(key, middle);
+    char text[ID_BYTES];
+    if (!span_starts(key, prefix) || close < (ptrdiff_t)prefix.len)
+        return -1;
+    const struct span community = span_sub(key, prefix.len, (size_t)close);
+    const struct span ulid = span_sub(key, (size_t)close + middle.len, key.len);
+    const size_t len = community.len + 1 + ulid.len;
+    if (len > sizeof(text))
+        return -1;
+    memcpy(text, community.ptr, community.len);
+    text[community.len] = '.';
+    memcpy(text + community.len + 1, ulid.ptr, ulid.len);
+    return id_parse(span_of(text, len), id);
+}
+
 struct key key_alias(const struct id *id)
 {
     struct key key = community_key(id_community(id), SPAN("alias:"));

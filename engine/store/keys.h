@@ -34,6 +34,8 @@ struct key {
 
 struct span key_span(const struct key *key);
 struct key key_order(const struct id *id);
+/* The other way: 0 and the id when key is an order's, else -1. */
+int key_parse_order(struct span key, struct id *id);
 struct key key_alias(const struct id *id);
 struct key key_queue(struct span community, struct span worker, bool urgent);
 struct key key_due(struct span community);

@@ -11,8 +11,8 @@
  * and when it is over, every complaint that was acknowledged must be exactly one order, and stand
  * in exactly one queue. The faults, their order and their moments come from the seed.
  *
- *   chaos --engine build/jiesu --rules rules --texts FILE.tsv --dir DIR [--disk DIR] [--rounds N]
- * [--seed N]
+ *   chaos --engine build/jiesu --rules rules --texts FILE.tsv --dir DIR
+ *         [--disk DIR] [--rounds N] [--seed N]
  *
  * --disk names a folder on a small file system of its own, for the outbox; without it the disk
  * fault is made by the file size limit of the engine's process.

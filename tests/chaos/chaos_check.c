@@ -41,18 +41,10 @@ static void ended(struct check *c)
         finish(c);
 }
 
-/* "jiesu:{community}:order:ulid" */
-static void mark_order(struct check *c, struct span key)
+static void mark_order(struct check *c, const struct id *id)
 {
-    const ptrdiff_t open = span_find_char(key, '{');
-    const ptrdiff_t close = span_find_char(key, '}');
-    struct buf id = {0};
-    buf_span(&id, span_sub(key, (size_t)open + 1, (size_t)close));
-    buf_char(&id, '.');
-    buf_span(&id, span_sub(key, (size_t)close + sizeof("}:order:") - 1, key.len));
-    if (!buf_ok(&id) || ledger_mark(c->ledger, buf_view(&id), LEDGER_ORDER) < 0)
+    if (ledger_mark(c->ledger, id_span(id), LEDGER_ORDER) < 0)
         fail(c, "out of memory");
-    buf_free(&id);
 }
 
 /* A queue is read a page at a time: it may hold more than one reply may. */
@@ -128,8 +120,9 @@ static void on_keys(void *ctx, const struct reply *reply, const struct err *err)
     }
     for (size_t i = 0; i < reply_size(reply); i++) {
         const struct span key = reply_span(reply_at(reply, i));
-        if (span_find(key, SPAN("}:order:")) >= 0) {
-            mark_order(c, key);
+        struct id id;
+        if (key_parse_order(key, &id) == 0) {
+            mark_order(c, &id);
         } else if (span_find(key, SPAN("}:q:")) >= 0) {
             read_queue(c, key);
         }

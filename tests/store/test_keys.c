@@ -28,6 +28,29 @@ static void test_names(void **state)
                "jiesu:claim:0000000000000001ffffffffffffffff");
 }
 
+static void test_order_key_is_read_back(void **state)
+{
+    (void)state;
+    struct id id, back;
+    id_make(&id, SPAN("abcdefghijklmnopqrstuvwxyz012345"), 7);
+    const struct key key = key_order(&id);
+    assert_int_equal(key_parse_order(key_span(&key), &back), 0);
+    assert_string_equal(back.text, id.text);
+    static const char *const others[] = {
+        "",
+        "jiesu:{",
+        "jiesu:{c1}:order:",
+        "jiesu:{c1}:order:01ARZ3NDEKTSV4RRFFQ69G5FA",
+        "jiesu:{c1}:order:01ARZ3NDEKTSV4RRFFQ69G5FAVV",
+        "jiesu:{}:order:01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "x:jiesu:{c1}:order:01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "jiesu:{c1}:alias:01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "jiesu:{c1}:q:w1",
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_int_equal(key_parse_order(span_str(others[i]), &back), -1);
+}
+
 /* The longest names that id.h allows fit. */
 static void test_longest(void **state)
 {
@@ -45,6 +68,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_order_key_is_read_back),
         cmocka_unit_test(test_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
