@@ -18,7 +18,7 @@ engine/app|engine/app engine/api engine/http engine/store engine/model classifie
 engine/cli|engine/cli engine/app engine/api engine/http engine/store engine/model classifiers engine/base|getopt\.h|uv\.h
 '
 # What C17 and POSIX give to every floor.
-system='(assert|ctype|errno|fcntl|float|inttypes|limits|math|poll|pthread|sched|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|dirent|ftw|netdb|glob)\.h|(sys|arpa|netinet|net)/[a-z_]+\.h|immintrin\.h|[a-z_]+'
+system='(assert|ctype|endian|errno|fcntl|float|inttypes|limits|math|poll|pthread|sched|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|time|unistd|dirent|ftw|netdb|glob)\.h|(sys|arpa|netinet|net)/[a-z_]+\.h|immintrin\.h|[a-z_]+'
 
 bad=0
 while IFS='|' read -r folder may third; do
