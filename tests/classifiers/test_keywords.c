@@ -54,14 +54,14 @@ static void naive_scan(const struct naive *naive, const uint16_t *units, size_t 
     }
 }
 
-static struct keywords *build(const struct naive *naive)
+static struct keywords *build_for(const struct naive *naive, enum cpu_level level)
 {
     struct keywords_builder *builder = keywords_builder_new();
     assert_non_null(builder);
     for (size_t k = 0; k < naive->count; k++)
         assert_int_equal(
             keywords_add(builder, naive->units[k], naive->length[k], (uint32_t)k, NULL), 0);
-    struct keywords *keywords = keywords_build(builder, NULL);
+    struct keywords *keywords = keywords_build_for(builder, level, NULL);
     assert_non_null(keywords);
     keywords_builder_free(&builder);
     assert_null(builder);
@@ -69,22 +69,30 @@ static struct keywords *build(const struct naive *naive)
     return keywords;
 }
 
+static struct keywords *build(const struct naive *naive)
+{
+    return build_for(naive, cpu_level());
+}
+
 static void assert_same(const struct naive *naive, const uint16_t *units, size_t count)
 {
     static struct hits expected;
     static struct hits found;
-    expected.count = found.count = 0;
-    struct keywords *keywords = build(naive);
+    expected.count = 0;
     naive_scan(naive, units, count, &expected);
-    assert_int_equal(keywords_scan(keywords, units, count, collect, &found), 0);
-    assert_int_equal(found.count, expected.count);
-    for (size_t i = 0; i < found.count; i++) {
-        assert_int_equal(found.hit[i].from, expected.hit[i].from);
-        assert_int_equal(found.hit[i].to, expected.hit[i].to);
-        assert_int_equal(found.hit[i].value, expected.hit[i].value);
+    for (enum cpu_level level = CPU_PORTABLE; level <= cpu_level(); level++) {
+        struct keywords *keywords = build_for(naive, level);
+        found.count = 0;
+        assert_int_equal(keywords_scan(keywords, units, count, collect, &found), 0);
+        assert_int_equal(found.count, expected.count);
+        for (size_t i = 0; i < found.count; i++) {
+            assert_int_equal(found.hit[i].from, expected.hit[i].from);
+            assert_int_equal(found.hit[i].to, expected.hit[i].to);
+            assert_int_equal(found.hit[i].value, expected.hit[i].value);
+        }
+        keywords_free(&keywords);
+        assert_null(keywords);
     }
-    keywords_free(&keywords);
-    assert_null(keywords);
 }
 
 static void naive_add(struct naive *naive, const char *utf8)
