@@ -4,9 +4,16 @@
  * Normalisation maps code point by code point: NFKC of the single code point, full width to half
  * width, upper to lower case, traditional to simplified Chinese. One code point may become none,
  * one or several units; code points above U+FFFF become surrogate pairs. The tables are generated
- * at build time from utf8proc and OpenCC (scripts/make-text-table.sh). White space of every kind,
- * line ends too, becomes U+0020, one for one; zero-width characters, bidi controls and variation
- * selectors become nothing. Folding what was folded changes nothing.
+ * at build time from utf8proc and OpenCC (scripts/make-text-table.sh). A line end of any kind
+ * becomes U+000A, other white space U+0020, one for one; zero-width characters, bidi controls and
+ * variation selectors become nothing.
+ *
+ * Then noise is dropped: spaces, emoji and other pictographs, shapes, arrows, private-use
+ * characters, marks put over a character, control characters, and the decoration * · _ - ~ | / \ +
+ * = ^ # @ ` with their kin (the list: classifiers/gen/text_table.c), when the whole run of them
+ * stands between two Han characters of the title or of the body: 漏 * 水 becomes 漏水, and 3 * 4 stays.
+ * What a sentence needs is no noise, and no keyword crosses it: ，。！？；：、… —— quotes, brackets,
+ * line ends. Folding what was folded changes nothing.
  *
  * Each unit remembers the byte it came from, so a hit can be shown in the resident's own words.
  *
@@ -34,6 +41,7 @@ struct text {
     size_t
         title_units; /* units [0, title_units) are the title; unit [title_units] is the boundary */
     struct span title, body; /* the originals, borrowed */
+    int form; /* which loop reads (text_private.h); 0: the fastest that this processor knows */
 };
 
 /* Where a run of units came from. */
@@ -48,12 +56,12 @@ struct text_place {
  * text_set and text_free only. The spans must outlive the use of *text. */
 int text_set(struct text *text, struct span title, struct span body, struct err *err);
 /* Maps units [from, to) (from < to, not across the boundary) back to the original bytes: whole code
- * points, from the first unit's to the last unit's. */
+ * points, from the first unit's to the last unit's, with the noise that was dropped between. */
 struct text_place text_place(const struct text *text, size_t from, size_t to);
 void text_free(struct text *text);
 
-/* Normalises one short string (a keyword, a name) into out, at most cap units. Returns the number
- * of units, or -1 and *err (ERR_INVALID, ERR_LIMIT). */
+/* Normalises one short string (a keyword, a name) into out, at most cap units, to what text_set
+ * makes of it. Returns the number of units, or -1 and *err (ERR_INVALID, ERR_LIMIT). */
 ptrdiff_t text_fold(struct span s, uint16_t *out, size_t cap, struct err *err);
 
 #endif

@@ -1,13 +1,13 @@
 #!/bin/sh
 # make-text-table.sh GENERATOR: prints the C header with the tables of text normalisation. The generator
-# knows Unicode (utf8proc); traditional to simplified comes from OpenCC's own dictionaries, asked here with
-# one Chinese character per line, so that no phrase rule applies.
+# knows Unicode (utf8proc); traditional and simplified come from OpenCC's own dictionaries of characters,
+# which lie in OPENCC_DATA (/usr/share/opencc).
 set -eu
 generator=$1
+data=${OPENCC_DATA:-/usr/share/opencc}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$generator" chars >"$work/chars"
-for config in t2s tw2s hk2s; do
-    opencc -c "$config.json" -i "$work/chars" -o "$work/$config"
+for name in TSCharacters STCharacters TWVariants HKVariants; do
+    opencc_dict -i "$data/$name.ocd2" -f ocd2 -o "$work/$name" -t text
 done
-"$generator" table "$work/chars" "$work/t2s" "$work/tw2s" "$work/hk2s"
+"$generator" "$work/TSCharacters" "$work/STCharacters" "$work/TWVariants" "$work/HKVariants"

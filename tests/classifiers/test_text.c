@@ -1,7 +1,6 @@
 /* Folding, places, and what text_set refuses. */
 #include "classifiers/text.h"
 #include "engine/base/mem.h"
-#include "engine/base/random.h"
 #include "engine/base/utf.h"
 #include "tests/classifiers/support_units.h"
 
@@ -12,9 +11,20 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 enum { ROOM = 64 };
+
+static void assert_folds(const char *in, const char *out)
+{
+    uint16_t units[ROOM];
+    char shown[4 * ROOM];
+    struct err err;
+    ptrdiff_t count = text_fold(span_str(in), units, ROOM, &err);
+    assert_true(count >= 0);
+    assert_string_equal(units_show(units, (size_t)count, shown), out);
+}
 
 static void folds_as_the_table_says(void **state)
 {
@@ -26,20 +36,23 @@ static void folds_as_the_table_says(void **state)
         {"水管漏水", "水管漏水"},
         {"ＷＩＦＩ　Ａ市，１２３。", "wifi a市,123。"},
         {"Hello, WORLD 09", "hello, world 09"},
-        {"漏氣 燃氣 電梯 國家", "漏气 燃气 电梯 国家"},
-        {"什么 著名 抬高 头发 干净", "什么 著名 抬高 头发 干净"},
-        {"衞生 裏面 裡面 麵包 衹有", "卫生 里面 里面 面包 只有"},
-        {"擡高 粧 糭", "抬高 妆 粽"},
+        {"漏氣，燃氣，電梯，國家", "漏气,燃气,电梯,国家"},
+        {"什么，抬高，头发，干净，皇后", "什么,抬高,头发,干净,皇后"},
+        {"甚麼，什麽，皇后，後來，乾淨", "甚么,什么,皇后,后来,干净"},
+        {"衞生，裏面，裡面，麵包，衹有", "卫生,里面,里面,面包,只有"},
+        {"擡高，粧，糭", "抬高,妆,粽"},
+        {"著名，着火，回覆，瞭解，憑藉，枱，揹", "着名,着火,回复,了解,凭借,台,背"},
+        {"规划，绘画", "规划,绘画"},
         {"㎡ ㎏ ① ⑩ Ⅳ ½", "m2 kg 1 10 iv 1⁄2"},
-        {"豈 ⽔ 㐀", "岂 水 㐀"},
+        {"豈、⽔、㐀", "岂、水、㐀"},
         {"𝐀𝓑𝟗", "ab9"},
-        {"丽 𠮷", "丽 𠮷"},
+        {"丽，𠮷", "丽,𠮷"},
         {"ﬁ ﷺ", "fi صلى الله عليه وسلم"},
         {"ÀÉ ΑΒΓ АБВ", "àé αβγ абв"},
         {"a\tb\nc\r\nd\xC2\xA0"
          "e\xE2\x80\x83"
-         "f\xE2\x80\xA8g",
-         "a b c  d e f g"},
+         "f\xE2\x80\xA8g\xC2\x85\f\v\xE2\x80\xA9",
+         "a b\nc\n\nd e f\ng\n\n\n\n"},
         {"漏\xE2\x80\x8B水\xEF\xBB\xBF\xC2\xAD管\xE2\x80\x8D\xE2\x81\xA0", "漏水管"},
         {"\xE2\x80\xAE"
          "ab\xE2\x80\xAC"
@@ -49,14 +62,127 @@ static void folds_as_the_table_says(void **state)
         {"\xEF\xBF\xBF\xEF\xBF\xBE", "\xEF\xBF\xBD\xEF\xBF\xBD"},
         {"😀 🅰", "😀 🅰"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint16_t units[ROOM];
-        char shown[4 * ROOM];
-        struct err err;
-        ptrdiff_t count = text_fold(span_str(cases[i].in), units, ROOM, &err);
-        assert_true(count >= 0);
-        assert_string_equal(units_show(units, (size_t)count, shown), cases[i].out);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_folds(cases[i].in, cases[i].out);
+}
+
+static void drops_noise_between_han(void **state)
+{
+    (void)state;
+    static const char *const noise[] = {
+        " ",
+        "\t",
+        "　",
+        "\xC2\xA0",
+        "*",
+        "＊",
+        "·",
+        "・",
+        "•",
+        "‧",
+        "_",
+        "＿",
+        "-",
+        "－",
+        "–",
+        "−",
+        "~",
+        "～",
+        "〜",
+        "|",
+        "｜",
+        "/",
+        "／",
+        "\\",
+        "＼",
+        "+",
+        "＋",
+        "=",
+        "＝",
+        "^",
+        "＾",
+        "#",
+        "＃",
+        "@",
+        "＠",
+        "`",
+        "｀",
+        "￣",
+        "¯",
+        "´",
+        "¨",
+        "♪",
+        "★",
+        "☆",
+        "●",
+        "■",
+        "─",
+        "│",
+        "→",
+        "⇒",
+        "✂",
+        "❤",
+        "❤️",
+        "⭐",
+        "〰️",
+        "😀",
+        "👍🏽",
+        "👨‍👩‍👧",
+        "🇨🇳",
+        "※",
+        "‖",
+        "\xEE\x90\x95",
+        "\xEF\xBF\xBC",
+        "\x01",
+        "\x7F",
+        "\xCC\xB6",
+        "\xE2\x83\xA3",
+        " *  ~😀_ | ",
+        "* * * * *",
+    };
+    for (size_t i = 0; i < sizeof noise / sizeof *noise; i++) {
+        char in[ROOM];
+        snprintf(in, sizeof in, "漏%s水%s管", noise[i], noise[i]);
+        assert_folds(in, "漏水管");
+        snprintf(in, sizeof in, "%s漏水。%s管", noise[i], noise[i]);
+        assert_true(text_fold(span_str(in), (uint16_t[ROOM]){0}, ROOM, NULL) > 5);
     }
+    assert_folds("丽 *𠮷-㐀々/〇", "丽𠮷㐀々〇");
+    assert_folds("①月 ㋀ 水", "1月 1月水");
+}
+
+static void keeps_what_is_no_noise(void **state)
+{
+    (void)state;
+    static const char *const kept[] = {
+        "，", "。", "！",  "？",   "；",   "：",    "、", "…",    "—",  "——", "“",
+        "”",  "‘",  "《",  "》",   "「",   "（",    "）", "【",   "】", "[",  "<",
+        "\"", "'",  "%",   "&",    "$",    "￥",    "\n", "\r\n", "1",  "a",  "①",
+        "×",  "❶",  "，*", "* 。", "-\n-", "3 * 4", "x ", " x",
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        char in[ROOM];
+        uint16_t units[ROOM];
+        uint16_t alone[ROOM];
+        ptrdiff_t inner = text_fold(span_str(kept[i]), alone, ROOM, NULL);
+        snprintf(in, sizeof in, "漏%s水", kept[i]);
+        assert_int_equal(text_fold(span_str(in), units, ROOM, NULL), inner + 2);
+        assert_memory_equal(units + 1, alone, (size_t)inner * sizeof *alone);
+    }
+    assert_folds("*漏水*", "*漏水*");
+    assert_folds("漏水 wifi 3-5 号", "漏水 wifi 3-5 号");
+    assert_folds("", "");
+}
+
+/* Title and body are apart: noise at the end of one and the beginning of the other stays. */
+static void noise_does_not_cross_the_boundary(void **state)
+{
+    (void)state;
+    struct text text = {.count = 0};
+    char shown[128];
+    assert_int_equal(text_set(&text, SPAN("漏 水 *"), SPAN("~ 管 道"), NULL), 0);
+    assert_string_equal(units_show(text.units, text.count, shown), "漏水 *|~ 管道");
+    text_free(&text);
 }
 
 /* Every code point: folding what was folded changes nothing, and gives valid UTF-16 without the
@@ -98,6 +224,12 @@ static void fold_refuses(void **state)
     assert_int_equal(err.code, ERR_LIMIT);
     assert_int_equal(text_fold(SPAN("abc㎡"), units, 4, &err), -1);
     assert_int_equal(err.code, ERR_LIMIT);
+    assert_int_equal(text_fold(SPAN("漏水管     道"), units, 4, &err), 4);
+    assert_int_equal(text_fold(SPAN("漏水     x"), units, 4, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_int_equal(text_fold(SPAN("漏水     "), units, 4, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_int_equal(text_fold(SPAN(""), NULL, 0, &err), 0);
     assert_int_equal(text_fold(SPAN("ab\xFF"), units, 4, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
     assert_string_equal(err.text, "not valid UTF-8 at byte 2");
@@ -145,9 +277,9 @@ static void places_are_the_original_bytes(void **state)
     (void)state;
     struct text text = {.count = 0};
     struct err err;
-    assert_int_equal(text_set(&text, SPAN("漏氣Ａ"), SPAN("有10㎡漏\xE2\x80\x8B水😀了"), &err), 0);
+    assert_int_equal(text_set(&text, SPAN("漏氣Ａ"), SPAN("有10㎡漏\xE2\x80\x8B水😀x"), &err), 0);
     char shown[128];
-    assert_string_equal(units_show(text.units, text.count, shown), "漏气a|有10m2漏水😀了");
+    assert_string_equal(units_show(text.units, text.count, shown), "漏气a|有10m2漏水😀x");
     assert_int_equal(text.title_units, 3);
     assert_int_equal(text.units[3], TEXT_BOUNDARY);
     assert_place(&text, 0, 2, true, "漏氣");
@@ -158,7 +290,13 @@ static void places_are_the_original_bytes(void **state)
     assert_place(&text, 9, 11, false, "漏\xE2\x80\x8B水");
     assert_place(&text, 10, 11, false, "水");
     assert_place(&text, 11, 12, false, "😀");
-    assert_place(&text, 11, 14, false, "😀了");
+    assert_place(&text, 11, 14, false, "😀x");
+    assert_int_equal(text_set(&text, SPAN("漏 *氣~"), SPAN("水😀、管 \xE2\x80\x8B｜道"), &err), 0);
+    assert_string_equal(units_show(text.units, text.count, shown), "漏气~|水😀、管道");
+    assert_place(&text, 0, 2, true, "漏 *氣");
+    assert_place(&text, 1, 2, true, "氣");
+    assert_place(&text, 8, 10, false, "管 \xE2\x80\x8B｜道");
+    assert_place(&text, 9, 10, false, "道");
     text_free(&text);
 }
 
@@ -172,56 +310,6 @@ static void empty_texts(void **state)
     assert_int_equal(text.units[0], TEXT_BOUNDARY);
     text_free(&text);
     assert_null(text.units);
-}
-
-/* Any code point, with a liking for those that matter here. */
-static uint32_t random_code_point(struct random *r)
-{
-    static const uint32_t telling[] = {'A',    '~',    0x3000,  0x6C23,  0xFDFA,  0x33A1,
-                                       0x200B, 0xFFFF, 0x1D400, 0x1F600, 0x2F800, 0xE0100};
-    switch (random_below(r, 4)) {
-    case 0:
-        return (uint32_t)random_below(r, 128);
-    case 1:
-        return 0x4E00 + (uint32_t)random_below(r, 0x5200);
-    case 2:
-        return telling[random_below(r, sizeof telling / sizeof *telling)];
-    default:
-        return (uint32_t)random_below(r, 0x110000);
-    }
-}
-
-/* text_set is the fold of each code point in turn, and each unit's place is its code point. */
-static void set_equals_fold_of_each(void **state)
-{
-    (void)state;
-    struct random r = {20};
-    struct text text = {.count = 0};
-    static char body[4 * 300];
-    for (int round = 0; round < 2000; round++) {
-        size_t length = 0;
-        size_t points = (size_t)random_below(&r, 300);
-        for (size_t i = 0; i < points; i++)
-            length += utf8_encode(random_code_point(&r), body + length);
-        assert_int_equal(text_set(&text, SPAN(""), span_of(body, length), NULL), 0);
-        size_t unit = 1;
-        for (size_t at = 0; at < length;) {
-            uint32_t cp;
-            size_t n = utf8_decode(span_of(body + at, length - at), &cp);
-            uint16_t folded[ROOM];
-            ptrdiff_t count = text_fold(span_of(body + at, n), folded, ROOM, NULL);
-            for (ptrdiff_t i = 0; i < count; i++, unit++) {
-                assert_true(unit < text.count);
-                assert_int_equal(text.units[unit], folded[i]);
-                struct text_place place = text_place(&text, unit, unit + 1);
-                assert_int_equal(place.offset, at);
-                assert_int_equal(place.bytes.len, n);
-            }
-            at += n;
-        }
-        assert_int_equal(unit, text.count);
-    }
-    text_free(&text);
 }
 
 /* The longest expansion, many times: the room reserved by bytes is not enough and must grow. */
@@ -265,12 +353,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folds_as_the_table_says),
+        cmocka_unit_test(drops_noise_between_han),
+        cmocka_unit_test(keeps_what_is_no_noise),
+        cmocka_unit_test(noise_does_not_cross_the_boundary),
         cmocka_unit_test(folding_is_idempotent),
         cmocka_unit_test(fold_refuses),
         cmocka_unit_test(set_refuses_broken_utf8),
         cmocka_unit_test(places_are_the_original_bytes),
         cmocka_unit_test(empty_texts),
-        cmocka_unit_test(set_equals_fold_of_each),
         cmocka_unit_test(long_expansions_grow),
         cmocka_unit_test(survives_failing_allocations),
     };
