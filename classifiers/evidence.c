@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const size_t shares[EVIDENCE_GROUPS] = {
-    [EVIDENCE_GROUP_WINNER] = 6, [EVIDENCE_GROUP_URGENCY] = 4,   [EVIDENCE_GROUP_KIND] = 2,
-    [EVIDENCE_GROUP_TAG] = 2,    [EVIDENCE_GROUP_RUNNER_UP] = 2,
+    [EVIDENCE_GROUP_WINNER] = 4, [EVIDENCE_GROUP_LEARNED] = 2, [EVIDENCE_GROUP_URGENCY] = 4,
+    [EVIDENCE_GROUP_KIND] = 2,   [EVIDENCE_GROUP_TAG] = 2,     [EVIDENCE_GROUP_RUNNER_UP] = 2,
 };
-_Static_assert(6 + 4 + 2 + 2 + 2 <= LIMIT_EVIDENCE, "the shares fit");
+_Static_assert(4 + 2 + 4 + 2 + 2 + 2 <= LIMIT_EVIDENCE, "the shares fit");
 
 static bool beats(const struct evidence_match *a, const struct evidence_match *b)
 {
@@ -26,13 +26,14 @@ void evidence_offer(struct evidence_picker *picker, enum evidence_group group,
 {
     struct evidence_match *best = picker->best[group];
     size_t count = picker->counts[group];
-    if (count == LIMIT_EVIDENCE && !beats(match, &best[count - 1]))
+    size_t most = group == EVIDENCE_GROUP_LEARNED ? EVIDENCE_LEARNED_MAX : LIMIT_EVIDENCE;
+    if (count == most && !beats(match, &best[count - 1]))
         return;
-    size_t at = count == LIMIT_EVIDENCE ? count - 1 : count;
+    size_t at = count == most ? count - 1 : count;
     for (; at > 0 && beats(match, &best[at - 1]); at--)
         best[at] = best[at - 1];
     best[at] = *match;
-    if (count < LIMIT_EVIDENCE)
+    if (count < most)
         picker->counts[group]++;
 }
 

@@ -10,12 +10,14 @@
 
 #include "engine/base/limits.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* In the order in which they are shown. */
 enum evidence_group {
     EVIDENCE_GROUP_WINNER,
+    EVIDENCE_GROUP_LEARNED, /* n-grams that speak for the winner */
     EVIDENCE_GROUP_URGENCY,
     EVIDENCE_GROUP_KIND,
     EVIDENCE_GROUP_TAG,
@@ -23,11 +25,16 @@ enum evidence_group {
     EVIDENCE_GROUPS
 };
 
-/* A pattern that was found: its use in the rule set, and the units [from, to). */
+/* N-grams are small change: more of them tell a reader nothing. */
+enum { EVIDENCE_LEARNED_MAX = 6 };
+
+/* A pattern that was found: its use in the rule set (in EVIDENCE_GROUP_LEARNED its n-gram), its
+ * weight in hundredths, and the units [from, to). */
 struct evidence_match {
     uint32_t use;
     int weight;
     size_t from, to;
+    bool negated; /* it did not count: its weight is 0 */
 };
 
 /* The strongest of each group so far, strongest first. Zero the counts before each text. */

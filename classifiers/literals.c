@@ -18,11 +18,15 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* A character may be two units. */
+enum { UNLIMITED = UINT16_MAX + 1, LAST_CODE_POINT = 0x10FFFF, CHARACTER_UNITS = 2 };
+
 /* What is known of a part of the pattern. */
 struct piece {
     bool exact;
     struct literal_set words; /* exact: all that it matches; the empty word may be one */
     struct literals known;    /* not exact */
+    unsigned longest;         /* units of its longest match, up to UNLIMITED */
 };
 
 struct parser {
@@ -32,8 +36,6 @@ struct parser {
     struct literal_pool pool;
     bool failed;
 };
-
-enum { UNLIMITED = UINT16_MAX + 1, LAST_CODE_POINT = 0x10FFFF };
 
 /* --- pieces --- */
 
@@ -54,10 +56,12 @@ static void piece_empty_word(struct parser *p, struct piece *piece)
 static void end_run(struct parser *p, struct piece *run)
 {
     struct literals known;
+    unsigned longest = run->longest;
     literals_offer(&p->pool, &run->known, &run->words);
     known = run->known;
     piece_empty_word(p, run);
     run->known = known;
+    run->longest = longest;
     run->exact = false;
 }
 
@@ -97,6 +101,8 @@ static void append_exact(struct parser *p, struct piece *run, const struct liter
 static void append(struct parser *p, struct piece *run, const struct piece *term, unsigned min,
                    unsigned max)
 {
+    size_t longest = run->longest + (size_t)term->longest * max;
+    run->longest = longest < UNLIMITED ? (unsigned)longest : UNLIMITED;
     if (term->exact) {
         append_exact(p, run, &term->words, min, max);
         return;
@@ -119,7 +125,9 @@ static struct literals known_of(struct parser *p, const struct piece *piece)
 static void unite_pieces(struct parser *p, struct piece *left, const struct piece *right)
 {
     struct literals first = known_of(p, left), second = known_of(p, right);
-    struct piece both = {.exact = left->exact && right->exact};
+    struct piece both = {.exact = left->exact && right->exact,
+                         .longest =
+                             left->longest > right->longest ? left->longest : right->longest};
     struct literal_set met;
     if (both.exact)
         both.exact = literal_set_unite(&p->pool, &left->words, &right->words, &both.words);
@@ -192,7 +200,7 @@ static uint32_t parse_code_point(struct parser *p)
 }
 
 /* What an escape stands for. */
-enum meaning { ONE_CHARACTER, A_DIGIT, SOMETHING, NOTHING };
+enum meaning { ONE_CHARACTER, A_DIGIT, SOMETHING, OF_ANY_LENGTH, NOTHING };
 
 /* Behind \x. */
 static enum meaning parse_hex_escape(struct parser *p, uint32_t *cp)
@@ -215,7 +223,7 @@ static enum meaning parse_reference(struct parser *p)
         skip_through(p, '\'');
     else
         p->failed = true;
-    return SOMETHING;
+    return OF_ANY_LENGTH;
 }
 
 /* Behind \p or \P: a property, of one letter or in braces. */
@@ -235,7 +243,9 @@ static enum meaning simple_escape(struct parser *p, uint32_t letter, bool in_cla
 {
     if (letter == 'd')
         return A_DIGIT;
-    if (strchr(in_class ? "DwWsShHvVaefnrtb" : "DwWsShHvVRXaefnrt", (int)letter) != NULL)
+    if (letter == 'X' && !in_class)
+        return OF_ANY_LENGTH;
+    if (strchr(in_class ? "DwWsShHvVaefnrtb" : "DwWsShHvVRaefnrt", (int)letter) != NULL)
         return SOMETHING;
     if (in_class || strchr("bBAzZ", (int)letter) == NULL)
         p->failed = true;
@@ -259,7 +269,7 @@ static enum meaning parse_escape(struct parser *p, bool in_class, uint32_t *cp)
     if (*cp < 0x80 && is_digit((int)*cp)) { /* a back reference or octal: either way something */
         while (is_digit(peek(p)))
             p->at++;
-        return SOMETHING;
+        return OF_ANY_LENGTH;
     }
     bool letter = (*cp | 0x20) >= 'a' && (*cp | 0x20) <= 'z';
     return letter ? simple_escape(p, *cp, in_class) : ONE_CHARACTER;
@@ -339,6 +349,7 @@ static void parse_class(struct parser *p, struct piece *out)
         p->failed = true;
     if (!known)
         piece_unknown(out);
+    out->longest = CHARACTER_UNITS;
 }
 
 static void parse_alternatives(struct parser *p, struct piece *out);
@@ -389,8 +400,14 @@ static void parse_character(struct parser *p, struct piece *out)
     piece_unknown(out);
     if (meaning == NOTHING)
         piece_empty_word(p, out);
-    if (meaning == ONE_CHARACTER && (out->exact = literal_set_make(&p->pool, 1, &out->words)))
-        add_range(&out->words, cp, cp);
+    else
+        out->longest = meaning == OF_ANY_LENGTH ? UNLIMITED : CHARACTER_UNITS;
+    if (meaning == ONE_CHARACTER) {
+        out->longest = cp < 0x10000 ? 1 : CHARACTER_UNITS;
+        out->exact = literal_set_make(&p->pool, 1, &out->words);
+        if (out->exact)
+            add_range(&out->words, cp, cp);
+    }
     if (meaning == A_DIGIT && (out->exact = literal_set_make(&p->pool, 10, &out->words)))
         add_range(&out->words, '0', '9');
 }
@@ -404,9 +421,10 @@ static void parse_atom(struct parser *p, struct piece *out)
         parse_group(p, out);
     else if (skip(p, "^") || skip(p, "$"))
         piece_empty_word(p, out);
-    else if (skip(p, "."))
+    else if (skip(p, ".")) {
         piece_unknown(out);
-    else if (unit == '*' || unit == '+' || unit == '?' || unit == '{')
+        out->longest = CHARACTER_UNITS;
+    } else if (unit == '*' || unit == '+' || unit == '?' || unit == '{')
         p->failed = true;
     else
         parse_character(p, out);
@@ -484,8 +502,11 @@ int literals_of(const uint16_t *pattern, size_t count, struct arena *arena, stru
     struct piece whole;
     out->count = 0;
     parse_alternatives(&parser, &whole);
-    if (!parser.failed && parser.at == count)
+    out->longest = 0;
+    if (!parser.failed && parser.at == count) {
         *out = known_of(&parser, &whole);
+        out->longest = whole.longest < UNLIMITED ? whole.longest : 0;
+    }
     if (parser.pool.no_memory)
         return -1;
     while (out->count > 1 && literal_set_shortest(&out->sets[out->count - 1]) == 1 &&

@@ -32,7 +32,8 @@ struct literal_set {
 /* The best set first. */
 struct literals {
     struct literal_set sets[LIMIT_REGEX_SETS];
-    size_t count; /* 0: nothing is known, the regex must run on every text */
+    size_t count;   /* 0: nothing is known, the regex must run on every text */
+    size_t longest; /* units of the longest match; 0: not known, or not bounded */
 };
 
 /* Derives the sets of a pattern that PCRE2 has compiled with the options of regex.h; the lists are

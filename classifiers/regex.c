@@ -1,27 +1,19 @@
-#include "classifiers/regex.h"
+#include "classifiers/regex_private.h"
 
 #include "classifiers/regex_fold.h"
 #include "classifiers/text.h"
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
-#include "engine/base/metric.h"
 #include "engine/base/utf.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 16
-#include <pcre2.h>
+#include <time.h>
 
-#include <stdbool.h>
-
-enum { JIT_STACK_MIN = 32 * 1024, JIT_STACK_MAX = 512 * 1024, MESSAGE_UNITS = 256 };
-
-struct regex {
-    pcre2_code *code;
-};
-
-struct regex_scratch {
-    pcre2_match_data *data;
-    pcre2_match_context *context;
-    pcre2_jit_stack *jit_stack;
+enum {
+    JIT_STACK_MIN = 32 * 1024,
+    JIT_STACK_MAX = 512 * 1024,
+    MESSAGE_UNITS = 256,
+    LONG_REPEAT = 64
 };
 
 static void *pcre2_alloc(size_t size, void *ctx)
@@ -52,10 +44,11 @@ static int compile_code(struct regex *regex, const struct regex_folded *folded,
 {
     int code = 0;
     PCRE2_SIZE offset = 0;
-    regex->code = pcre2_compile(folded->units, folded->count,
-                                PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C |
-                                    PCRE2_NEVER_UCP | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY,
-                                &code, &offset, context);
+    regex->code =
+        pcre2_compile(folded->units, folded->count,
+                      PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP |
+                          PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_USE_OFFSET_LIMIT,
+                      &code, &offset, context);
     if (regex->code == NULL && code == PCRE2_ERROR_HEAP_FAILED)
         return err_set(err, ERR_NOMEM, "out of memory while compiling a pattern");
     if (regex->code == NULL) {
@@ -77,6 +70,40 @@ static int compile_code(struct regex *regex, const struct regex_folded *folded,
     return 0;
 }
 
+/* True when one step may read more than LONG_REPEAT units: syntax that repeats without a small
+ * bound, or refers back. What only looks like it (in a class, escaped) does no harm. */
+static bool is_long(const struct regex_folded *folded)
+{
+    for (size_t i = 0; i < folded->count; i++) {
+        uint16_t unit = folded->units[i];
+        uint16_t next = i + 1 < folded->count ? folded->units[i + 1] : 0;
+        if (unit == '*' || unit == '+' || (unit == ',' && next == '}') ||
+            (unit == '\\' && ((next >= '1' && next <= '9') || next == 'k' || next == 'g')))
+            return true;
+        unsigned number = 0;
+        for (; i < folded->count && folded->units[i] >= '0' && folded->units[i] <= '9'; i++)
+            number = number * 10 + folded->units[i] - '0';
+        if (number > LONG_REPEAT)
+            return true;
+    }
+    return false;
+}
+
+/* True when a match may depend on what stands behind it: a look ahead, an end, a boundary. What only
+ * looks like one does no harm. */
+static bool looks_ahead(const struct regex_folded *folded)
+{
+    for (size_t i = 0; i < folded->count; i++) {
+        uint16_t unit = folded->units[i];
+        uint16_t next = i + 1 < folded->count ? folded->units[i + 1] : 0;
+        uint16_t third = i + 2 < folded->count ? folded->units[i + 2] : 0;
+        if (unit == '$' || (unit == '(' && next == '?' && (third == '=' || third == '!')) ||
+            (unit == '\\' && (next == 'b' || next == 'B' || next == 'z' || next == 'Z')))
+            return true;
+    }
+    return false;
+}
+
 static int compile_folded(struct regex *regex, const struct regex_folded *folded, struct err *err)
 {
     pcre2_general_context *general = pcre2_general_context_create(pcre2_alloc, pcre2_release, NULL);
@@ -86,6 +113,8 @@ static int compile_folded(struct regex *regex, const struct regex_folded *folded
         err_set(err, ERR_NOMEM, "out of memory while compiling a pattern");
     else
         done = compile_code(regex, folded, context, err);
+    regex->is_long = is_long(folded);
+    regex->looks_ahead = looks_ahead(folded);
     pcre2_compile_context_free(context);
     pcre2_general_context_free(general);
     return done;
@@ -101,6 +130,11 @@ struct regex *regex_compile(struct span pattern, struct err *err)
         regex_free(&regex);
     regex_folded_free(&folded);
     return regex;
+}
+
+bool regex_looks_ahead(const struct regex *regex)
+{
+    return regex->looks_ahead;
 }
 
 void regex_free(struct regex **regex)
@@ -125,6 +159,20 @@ static int scratch_fill(struct regex_scratch *scratch, pcre2_general_context *ge
     return 0;
 }
 
+static uint64_t thread_ns(void *ctx)
+{
+    (void)ctx;
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t steady_ns(void *ctx)
+{
+    (void)ctx;
+    return clock_steady_ns();
+}
+
 struct regex_scratch *regex_scratch_new(struct err *err)
 {
     pcre2_general_context *general = pcre2_general_context_create(pcre2_alloc, pcre2_release, NULL);
@@ -134,6 +182,8 @@ struct regex_scratch *regex_scratch_new(struct err *err)
         regex_scratch_free(&scratch);
     }
     pcre2_general_context_free(general);
+    if (scratch != NULL)
+        scratch->clock = (struct regex_clock){steady_ns, thread_ns, NULL};
     return scratch;
 }
 
@@ -146,53 +196,4 @@ void regex_scratch_free(struct regex_scratch **scratch)
     pcre2_jit_stack_free((*scratch)->jit_stack);
     mem_free(*scratch);
     *scratch = NULL;
-}
-
-/* PCRE2 counts steps anew at each place where a match may begin, so a limit on one place alone
- * would let a long text cost that many times as much: the places share what one search may take. */
-static void share_steps(struct regex_scratch *scratch, size_t places)
-{
-    size_t share = LIMIT_REGEX_MATCH / places;
-    pcre2_set_match_limit(scratch->context, share > 0 ? (uint32_t)share : 1);
-}
-
-/* Searches one text without a boundary in it, from `start` on. */
-static int search_piece(const struct regex *regex, struct regex_scratch *scratch,
-                        const uint16_t *units, size_t count, size_t start, size_t *from, size_t *to)
-{
-    share_steps(scratch, count - start + 1); /* the end is a place too */
-    int found = pcre2_match(regex->code, units, count, start, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
-                            scratch->data, scratch->context);
-    if (found == PCRE2_ERROR_NOMATCH)
-        return REGEX_NO_MATCH;
-    if (found < 0) {
-        metric_add(METRIC_REGEX_LIMITED, 1);
-        return REGEX_LIMITED;
-    }
-    const PCRE2_SIZE *span = pcre2_get_ovector_pointer(scratch->data);
-    *from = span[0];
-    *to = span[1];
-    return span[0] < span[1] ? REGEX_MATCH : REGEX_NO_MATCH;
-}
-
-int regex_search(const struct regex *regex, struct regex_scratch *scratch, const uint16_t *units,
-                 size_t count, size_t start, size_t *from, size_t *to)
-{
-    size_t boundary = 0;
-    while (boundary < count && units[boundary] != TEXT_BOUNDARY)
-        boundary++;
-    int found = REGEX_NO_MATCH;
-    if (start < boundary) /* an empty piece holds no match */
-        found = search_piece(regex, scratch, units, boundary, start, from, to);
-    if (found == REGEX_MATCH || boundary == count)
-        return found;
-    size_t base = boundary + 1;
-    int limited = found;
-    found = search_piece(regex, scratch, units + base, count - base,
-                         start > base ? start - base : 0, from, to);
-    if (found == REGEX_MATCH) {
-        *from += base;
-        *to += base;
-    }
-    return found == REGEX_NO_MATCH ? limited : found;
 }

@@ -13,22 +13,33 @@
 #include "engine/base/span.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct rules;
 struct rules_scratch;
 
+/* What speaks for a category: either can be switched off. Urgency, kinds and tags, which nothing
+ * learned speaks for, are always there. */
+enum {
+    RULES_HAND = 1,    /* the patterns and conditions of categories/ */
+    RULES_LEARNED = 2, /* the weights of learned/ */
+    RULES_ALL = RULES_HAND | RULES_LEARNED
+};
+
 /* Compiles the rule set in folder dir (rules/FORMAT.md). NULL and *err, "file:line:column: what;
  * what to do", when any file is wrong: a rule set is whole or absent. */
 struct rules *rules_load(const char *dir, struct err *err);
+/* The same with only the parts that are named; all files are read and checked in any case. */
+struct rules *rules_load_with(const char *dir, unsigned parts, struct err *err);
 /* Another reference to the same snapshot. Any thread. */
 struct rules *rules_ref(struct rules *rules);
 /* Drops a reference, sets *rules to NULL; the last one frees. Any thread. */
 void rules_unref(struct rules **rules);
 
-/* 16 hex digits that change when any rule file changes. */
+/* 16 hex digits that change when any rule file changes, or the parts. */
 struct span rules_id(const struct rules *rules);
 struct rules_count {
-    size_t categories, keywords, regexes;
+    size_t categories, keywords, regexes, ngrams;
     size_t regexes_unfiltered; /* of the regexes, those without a literal that a text must hold
                                   (literals.h): they cost time on every text */
 };
@@ -37,6 +48,20 @@ struct rules_count rules_count(const struct rules *rules);
 void rules_each_category(const struct rules *rules,
                          void (*on_category)(void *ctx, struct span path, struct span sla),
                          void *ctx);
+
+/* What was counted of a rule since its snapshot was made. */
+struct rules_rule {
+    struct span rule; /* "file:line" */
+    struct span name; /* category path, urgency, kind or tag */
+    enum evidence_for what;
+    uint64_t hits;        /* texts in which one of its patterns or conditions counted */
+    uint64_t nanoseconds; /* of its regexes, estimated from one text in sixteen */
+    size_t regexes_off; /* how many were switched off, because they took too long again and again */
+};
+/* Calls on_rule for each rule, in file order. Scratches hand their counts over now and then: the
+ * last few texts of each may be missing. */
+void rules_each_rule(const struct rules *rules,
+                     void (*on_rule)(void *ctx, const struct rules_rule *rule), void *ctx);
 
 /* A scratch serves any snapshot. NULL when memory is short. */
 struct rules_scratch *rules_scratch_new(void);
@@ -47,6 +72,8 @@ void rules_scratch_free(struct rules_scratch **scratch);
  */
 int classify(const struct rules *rules, struct rules_scratch *scratch, struct span title,
              struct span text, struct verdict *verdict, struct err *err);
+/* Hands over what the scratch has counted for this snapshot (rules_each_rule). */
+void rules_scratch_flush(struct rules_scratch *scratch, const struct rules *rules);
 /* The normalised text of the last classify with this scratch: for other matchers over the same
  * units. */
 const struct text *rules_scratch_text(const struct rules_scratch *scratch);

@@ -1,14 +1,13 @@
 /*
  * While it is built, a rule set is a list of words: one per keyword or regex, with its folded form.
- * Sorted by that form, equal keywords of different rules stand together, which gives each distinct
- * keyword its value and its run of uses; regexes sort behind all keywords. The same order, within
- * one rule, finds what its author wrote twice.
+ * Sorted by that form, equal keywords stand together, which within one rule finds what its author
+ * wrote twice.
  *
- * A regex's literals are terms, one per literal and set, kept apart from the words because no
- * author wrote them. Sorted in the same way, they are merged with the keywords when values are
- * given: a value stands for a keyword, for a term or for both.
+ * All that no author wrote as a word of a rule but the matcher must look for (the literals of
+ * regexes, n-grams) are marks. When the set is frozen (rules_freeze.c) the keywords become marks
+ * too.
  */
-#include "classifiers/rules_build.h"
+#include "classifiers/rules_build_private.h"
 
 #include "classifiers/literals.h"
 #include "classifiers/regex_fold.h"
@@ -22,40 +21,12 @@
 
 enum { STRINGS_ARENA_BYTES = 65536 };
 
-struct word {
-    struct span folded;  /* units of a keyword, the text of a regex; in the builder's arena */
-    struct regex *regex; /* NULL for a keyword; owned */
-    uint32_t gate;       /* of a regex */
-    struct rules_use use;
-    int line, column;
-    size_t sequence;
-};
-
-struct term {
-    struct span folded; /* units, in the builder's arena */
-    struct rules_trigger trigger;
-};
-
-struct rules_builder {
-    struct rules *rules;
-    struct arena *arena;
-    struct arena *scratch; /* of one pattern */
-    struct word *words;
-    size_t word_count, word_capacity;
-    size_t rule_start;  /* the words of the rule being read start here */
-    struct term *terms; /* by gate, until they are sorted */
-    size_t term_count, term_capacity;
-    size_t target_capacity, unless_capacity, gate_capacity;
-    size_t keyword_count;
-};
-
-static int no_memory(struct err *err)
+int rules_builder_no_memory(struct err *err)
 {
     return err_set(err, ERR_NOMEM, "out of memory while compiling the rule set");
 }
 
-/* Room for one more item: the array, moved or not; NULL when memory is short. */
-static void *grown(void *items, size_t *capacity, size_t count, size_t size)
+void *rules_builder_grown(void *items, size_t *capacity, size_t count, size_t size)
 {
     if (count < *capacity)
         return items;
@@ -87,32 +58,43 @@ void rules_destroy(struct rules *rules)
         return;
     for (size_t i = 0; i < rules->regex_count; i++)
         regex_free(&rules->regexes[i].regex);
-    for (size_t i = 0; i < rules->unless_count; i++)
-        regex_free(&rules->unless[i].regex);
+    for (size_t i = 0; i < rules->asked_count; i++)
+        regex_free(&rules->asked[i].regex);
     keywords_free(&rules->keywords);
+    learned_free(&rules->learned);
     mem_free(rules->targets);
     mem_free(rules->uses);
     mem_free(rules->regexes);
-    mem_free(rules->unless);
+    mem_free(rules->asked);
+    mem_free(rules->conditions);
+    mem_free(rules->parts);
+    mem_free(rules->items);
+    mem_free(rules->wakes);
+    mem_free(rules->always);
+    mem_free(rules->unless_conditions);
     mem_free(rules->gates);
+    mem_free(rules->tallies);
+    mem_free(rules->counters);
     mem_free(rules->triggers);
     mem_free(rules->values);
+    mem_free(rules->ngrams);
     arena_free(&rules->arena);
     mem_free(rules);
 }
 
-struct rules_builder *rules_builder_new(struct err *err)
+struct rules_builder *rules_builder_new(unsigned parts, struct err *err)
 {
     struct rules_builder *builder = mem_zalloc(1, sizeof *builder);
     if (builder == NULL) {
-        no_memory(err);
+        rules_builder_no_memory(err);
         return NULL;
     }
+    builder->parts = parts;
     builder->rules = rules_new();
     builder->arena = arena_new(STRINGS_ARENA_BYTES);
     builder->scratch = arena_new(STRINGS_ARENA_BYTES);
     if (builder->rules == NULL || builder->arena == NULL || builder->scratch == NULL) {
-        no_memory(err);
+        rules_builder_no_memory(err);
         rules_builder_free(&builder);
     }
     return builder;
@@ -127,7 +109,10 @@ void rules_builder_free(struct rules_builder **builder)
     for (size_t i = 0; i < b->word_count; i++)
         regex_free(&b->words[i].regex);
     mem_free(b->words);
-    mem_free(b->terms);
+    mem_free(b->marks);
+    mem_free(b->best_sets);
+    mem_free(b->needs);
+    mem_free(b->item_words);
     arena_free(&b->arena);
     arena_free(&b->scratch);
     rules_destroy(b->rules);
@@ -143,7 +128,7 @@ struct span rules_builder_string(struct rules_builder *builder, struct span s, s
 {
     struct span copy = arena_copy(builder->rules->arena, s);
     if (copy.ptr == NULL)
-        no_memory(err);
+        rules_builder_no_memory(err);
     return copy;
 }
 
@@ -155,49 +140,58 @@ uint32_t rules_builder_target(struct rules_builder *builder, const struct rules_
         err_set(err, ERR_LIMIT, "more than %d rules; merge some", LIMIT_RULE_TARGETS);
         return RULES_NONE;
     }
-    struct rules_target *targets =
-        grown(rules->targets, &builder->target_capacity, rules->target_count, sizeof *targets);
+    struct rules_target *targets = rules_builder_grown(rules->targets, &builder->target_capacity,
+                                                       rules->target_count, sizeof *targets);
     if (targets == NULL) {
-        no_memory(err);
+        rules_builder_no_memory(err);
         return RULES_NONE;
     }
     rules->targets = targets;
     targets[rules->target_count] = *target;
-    targets[rules->target_count].unless_at = rules->unless_count;
-    targets[rules->target_count].unless_end = rules->unless_count;
+    struct rules_target *added = &targets[rules->target_count];
+    added->unless_at = added->unless_end = rules->asked_count;
+    added->unless_condition_at = added->unless_condition_end = rules->unless_condition_count;
+    added->label = -1;
     rules->category_count += target->what == EVIDENCE_CATEGORY;
     return (uint32_t)rules->target_count++;
 }
 
-/* Appends a word whose folded form and regex are given; takes the regex over in any case. */
-static int add_word(struct rules_builder *builder, struct word word, uint32_t target,
-                    const struct rules_pattern *pattern, struct err *err)
+int rules_builder_word(struct rules_builder *builder, struct rules_word word, uint32_t target,
+                       const struct rules_pattern *pattern, struct err *err)
 {
-    struct word *words =
-        grown(builder->words, &builder->word_capacity, builder->word_count, sizeof *words);
+    struct rules_word *words = rules_builder_grown(builder->words, &builder->word_capacity,
+                                                   builder->word_count, sizeof *words);
     if (words != NULL)
         builder->words = words;
     word.folded = arena_copy(builder->arena, word.folded);
     struct span text = rules_builder_string(builder, pattern->text, err);
     if (words == NULL || word.folded.ptr == NULL || text.ptr == NULL) {
         regex_free(&word.regex);
-        return no_memory(err);
+        return rules_builder_no_memory(err);
     }
     CHECK(target < builder->rules->target_count);
-    word.use = (struct rules_use){target, pattern->weight, pattern->title_only, text};
-    word.line = pattern->line;
-    word.column = pattern->column;
+    word.use = (struct rules_use){.target = target,
+                                  .weight = pattern->weight,
+                                  .scope = pattern->scope,
+                                  .negatable = pattern->negatable,
+                                  .line = pattern->line,
+                                  .column = pattern->column,
+                                  .pattern = text};
     word.sequence = builder->word_count;
     words[builder->word_count++] = word;
     return 0;
 }
 
-int rules_builder_keyword(struct rules_builder *builder, uint32_t target,
-                          const struct rules_pattern *pattern, struct err *err)
+static struct span units_span(const uint16_t *units, size_t count)
 {
-    uint16_t units[LIMIT_KEYWORD_UNITS];
+    return span_of((const char *)units, count * sizeof *units);
+}
+
+int rules_builder_fold(struct span text, uint16_t units[LIMIT_KEYWORD_UNITS], struct span *out,
+                       struct err *err)
+{
     struct err why = {0};
-    ptrdiff_t count = text_fold(pattern->text, units, LIMIT_KEYWORD_UNITS, &why);
+    ptrdiff_t count = text_fold(text, units, LIMIT_KEYWORD_UNITS, &why);
     if (count < 0 && why.code == ERR_LIMIT)
         return err_set(err, ERR_LIMIT,
                        "the keyword is longer than %d characters; use its telling part",
@@ -208,28 +202,47 @@ int rules_builder_keyword(struct rules_builder *builder, uint32_t target,
         return err_set(
             err, ERR_INVALID,
             "the keyword is empty once normalised; write at least one visible character");
+    *out = units_span(units, (size_t)count);
+    return 0;
+}
+
+int rules_builder_keyword(struct rules_builder *builder, uint32_t target,
+                          const struct rules_pattern *pattern, struct err *err)
+{
+    uint16_t units[LIMIT_KEYWORD_UNITS];
+    struct rules_word word = {.what = RULES_WORD_KEYWORD};
+    if (rules_builder_fold(pattern->text, units, &word.folded, err) != 0)
+        return -1;
     if (builder->keyword_count++ == LIMIT_KEYWORDS)
         return err_set(err, ERR_LIMIT, "more than %d keywords; remove some", LIMIT_KEYWORDS);
-    struct span folded = span_of((const char *)units, (size_t)count * sizeof *units);
-    return add_word(builder, (struct word){.folded = folded}, target, pattern, err);
+    return rules_builder_word(builder, word, target, pattern, err);
+}
+
+int rules_builder_mark(struct rules_builder *builder, struct rules_mark mark)
+{
+    struct rules_mark *marks = rules_builder_grown(builder->marks, &builder->mark_capacity,
+                                                   builder->mark_count, sizeof *marks);
+    if (marks != NULL)
+        builder->marks = marks;
+    mark.folded = arena_copy(builder->arena, mark.folded);
+    if (marks == NULL || mark.folded.ptr == NULL)
+        return -1;
+    marks[builder->mark_count++] = mark;
+    return 0;
 }
 
 /* Adds the literals of one set of a regex. */
-static int add_terms(struct rules_builder *builder, const struct literal_set *set,
-                     struct rules_trigger trigger)
+static int add_triggers(struct rules_builder *builder, const struct literal_set *set, uint32_t gate,
+                        uint32_t bit)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct literal *literal = &set->list[i];
-        struct span units =
-            span_of((const char *)literal->units, literal->count * sizeof literal->units[0]);
-        struct term *terms =
-            grown(builder->terms, &builder->term_capacity, builder->term_count, sizeof *terms);
-        if (terms != NULL)
-            builder->terms = terms;
-        units = arena_copy(builder->arena, units);
-        if (terms == NULL || units.ptr == NULL)
+        struct rules_mark mark = {.folded = units_span(literal->units, literal->count),
+                                  .what = RULES_MARK_TRIGGER,
+                                  .index = gate,
+                                  .set = bit};
+        if (rules_builder_mark(builder, mark) != 0)
             return -1;
-        terms[builder->term_count++] = (struct term){units, trigger};
     }
     return 0;
 }
@@ -238,16 +251,21 @@ static int add_terms(struct rules_builder *builder, const struct literal_set *se
 static int fill_gate(struct rules_builder *builder, struct span pattern, uint32_t index)
 {
     struct rules_gate *gate = &builder->rules->gates[index];
+    struct rules_best_set *best = &builder->best_sets[index];
     struct regex_folded folded = {.units = NULL};
     struct literals literals = {.count = 0};
     int done = regex_fold(pattern, &folded, NULL);
     if (done == 0)
         done = literals_of(folded.units, folded.count, builder->scratch, &literals);
     regex_folded_free(&folded);
+    best->at = best->end = builder->mark_count;
+    gate->longest = (uint32_t)literals.longest;
     for (size_t i = 0; i < literals.count && done == 0; i++) {
         uint32_t set = UINT32_C(1) << i;
         gate->sets |= set;
-        done = add_terms(builder, &literals.sets[i], (struct rules_trigger){index, set});
+        done = add_triggers(builder, &literals.sets[i], index, set);
+        if (i == 0)
+            best->end = builder->mark_count;
     }
     arena_reset(builder->scratch);
     return done;
@@ -257,16 +275,21 @@ static int fill_gate(struct rules_builder *builder, struct span pattern, uint32_
 static uint32_t add_gate(struct rules_builder *builder, struct span pattern, struct err *err)
 {
     struct rules *rules = builder->rules;
-    struct rules_gate *gates =
-        grown(rules->gates, &builder->gate_capacity, rules->gate_count, sizeof *gates);
-    if (gates != NULL) {
+    struct rules_gate *gates = rules_builder_grown(rules->gates, &builder->gate_capacity,
+                                                   rules->gate_count, sizeof *gates);
+    if (gates != NULL)
         rules->gates = gates;
+    struct rules_best_set *best = rules_builder_grown(builder->best_sets, &builder->best_capacity,
+                                                      rules->gate_count, sizeof *best);
+    if (best != NULL)
+        builder->best_sets = best;
+    if (gates != NULL && best != NULL) {
         uint32_t index = (uint32_t)rules->gate_count++;
         gates[index] = (struct rules_gate){.regex = RULES_NONE};
         if (fill_gate(builder, pattern, index) == 0)
             return index;
     }
-    no_memory(err);
+    rules_builder_no_memory(err);
     return RULES_NONE;
 }
 
@@ -281,7 +304,7 @@ static struct regex *compile(struct rules_builder *builder, struct span pattern,
     struct err why = {0};
     struct regex *regex = regex_compile(pattern, &why);
     if (regex == NULL && why.code == ERR_NOMEM)
-        no_memory(err);
+        rules_builder_no_memory(err);
     else if (regex == NULL)
         err_set(err, why.code, "the regex cannot be used: %s; correct it", why.text);
     else if ((*gate = add_gate(builder, pattern, err)) == RULES_NONE)
@@ -292,45 +315,82 @@ static struct regex *compile(struct rules_builder *builder, struct span pattern,
 int rules_builder_regex(struct rules_builder *builder, uint32_t target,
                         const struct rules_pattern *pattern, struct err *err)
 {
-    struct word word = {.folded = pattern->text};
+    struct rules_word word = {
+        .what = RULES_WORD_REGEX, .folded = pattern->text, .place = pattern->place};
     word.regex = compile(builder, pattern->text, &word.gate, err);
-    return word.regex == NULL ? -1 : add_word(builder, word, target, pattern, err);
+    return word.regex == NULL ? -1 : rules_builder_word(builder, word, target, pattern, err);
 }
 
-int rules_builder_unless(struct rules_builder *builder, struct span pattern, struct err *err)
+uint32_t rules_builder_asked(struct rules_builder *builder, struct span pattern, uint32_t target,
+                             struct span place, struct err *err)
 {
     struct rules *rules = builder->rules;
-    struct rules_regex *unless =
-        grown(rules->unless, &builder->unless_capacity, rules->unless_count, sizeof *unless);
-    if (unless == NULL)
-        return no_memory(err);
-    rules->unless = unless;
+    struct rules_regex *asked = rules_builder_grown(rules->asked, &builder->asked_capacity,
+                                                    rules->asked_count, sizeof *asked);
+    if (asked == NULL) {
+        rules_builder_no_memory(err);
+        return RULES_NONE;
+    }
+    rules->asked = asked;
     uint32_t gate;
     struct regex *regex = compile(builder, pattern, &gate, err);
     if (regex == NULL)
+        return RULES_NONE;
+    asked[rules->asked_count] = (struct rules_regex){regex, RULES_NONE, gate, target, place};
+    return (uint32_t)rules->asked_count++;
+}
+
+int rules_builder_unless(struct rules_builder *builder, struct span pattern, struct span place,
+                         struct err *err)
+{
+    struct rules *rules = builder->rules;
+    uint32_t target = (uint32_t)rules->target_count - 1;
+    if (rules_builder_asked(builder, pattern, target, place, err) == RULES_NONE)
         return -1;
-    unless[rules->unless_count++] = (struct rules_regex){regex, RULES_NONE, gate};
-    rules->targets[rules->target_count - 1].unless_end = rules->unless_count;
+    rules->targets[target].unless_end = rules->asked_count;
     return 0;
 }
 
-/* Keywords first, then by folded form. */
-static int compare_form(const struct word *a, const struct word *b)
+int rules_builder_unless_condition(struct rules_builder *builder, uint32_t condition,
+                                   struct err *err)
 {
-    if ((a->regex == NULL) != (b->regex == NULL))
-        return a->regex == NULL ? -1 : 1;
+    struct rules *rules = builder->rules;
+    uint32_t *list = rules_builder_grown(rules->unless_conditions, &builder->unless_capacity,
+                                         rules->unless_condition_count, sizeof *list);
+    if (list == NULL)
+        return rules_builder_no_memory(err);
+    rules->unless_conditions = list;
+    list[rules->unless_condition_count++] = condition;
+    rules->targets[rules->target_count - 1].unless_condition_end = rules->unless_condition_count;
+    return 0;
+}
+
+int rules_builder_negation(struct rules_builder *builder, struct span text, uint32_t mask,
+                           struct err *err)
+{
+    uint16_t units[LIMIT_KEYWORD_UNITS];
+    struct rules_mark mark = {.what = RULES_MARK_NEGATION, .index = mask};
+    if (rules_builder_fold(text, units, &mark.folded, err) != 0)
+        return -1;
+    return rules_builder_mark(builder, mark) == 0 ? 0 : rules_builder_no_memory(err);
+}
+
+/* Keywords, regexes, conditions; each by folded form. */
+static int compare_form(const struct rules_word *a, const struct rules_word *b)
+{
+    if (a->what != b->what)
+        return a->what < b->what ? -1 : 1;
     return span_cmp(a->folded, b->folded);
 }
 
-/* By form; then what counts anywhere before what counts in titles; then as written. */
-static int compare_word(const void *left, const void *right)
+int rules_word_compare(const void *left, const void *right)
 {
-    const struct word *a = left, *b = right;
+    const struct rules_word *a = left, *b = right;
     int form = compare_form(a, b);
     if (form != 0)
         return form;
-    if (a->use.title_only != b->use.title_only)
-        return a->use.title_only ? 1 : -1;
+    if (a->use.scope != b->use.scope)
+        return a->use.scope < b->use.scope ? -1 : 1;
     return a->sequence < b->sequence ? -1 : 1;
 }
 
@@ -340,122 +400,75 @@ int rules_builder_end_rule(struct rules_builder *builder, int *line, int *column
     builder->rule_start = builder->word_count;
     if (count < 2)
         return 0;
-    struct word *words = builder->words + start;
-    qsort(words, count, sizeof *words, compare_word);
+    struct rules_word *words = builder->words + start;
+    qsort(words, count, sizeof *words, rules_word_compare);
     for (size_t i = 1; i < count; i++) {
-        const struct word *a = &words[i - 1], *b = &words[i];
-        if (compare_form(a, b) != 0 || a->use.title_only != b->use.title_only)
+        const struct rules_word *a = &words[i - 1], *b = &words[i];
+        if (compare_form(a, b) != 0 || a->use.scope != b->use.scope)
             continue;
-        *line = b->line;
-        *column = b->column;
+        *line = b->use.line;
+        *column = b->use.column;
         return err_set(err, ERR_INVALID,
                        "“%.*s” stands twice in this rule, also at %d:%d as “%.*s”; remove one",
-                       SPAN_ARG(b->use.pattern), a->line, a->column, SPAN_ARG(a->use.pattern));
+                       SPAN_ARG(b->use.pattern), a->use.line, a->use.column,
+                       SPAN_ARG(a->use.pattern));
     }
     return 0;
 }
 
-static int compare_term(const void *left, const void *right)
+/* Finds each label's first-level category. */
+static int aim_labels(struct rules *rules, const struct learned *learned, struct err *err)
 {
-    const struct term *a = left, *b = right;
-    return span_cmp(a->folded, b->folded);
-}
-
-/* The matcher holds LIMIT_KEYWORDS; the keywords come first, and regexes whose literals find no
- * room run on every text. */
-static void drop_excess_terms(struct rules_builder *builder)
-{
-    size_t room = LIMIT_KEYWORDS - builder->keyword_count;
-    while (builder->term_count > room) {
-        uint32_t gate = builder->terms[builder->term_count - 1].trigger.gate;
-        builder->rules->gates[gate].sets = 0;
-        while (builder->term_count > 0 &&
-               builder->terms[builder->term_count - 1].trigger.gate == gate)
-            builder->term_count--;
+    for (size_t label = 0; label < learned_label_count(learned); label++) {
+        struct span name = learned_label(learned, label);
+        uint32_t found = RULES_NONE;
+        for (uint32_t t = 0; t < rules->target_count && found == RULES_NONE; t++)
+            if (rules->targets[t].what == EVIDENCE_CATEGORY &&
+                rules->targets[t].parent == RULES_NONE && span_eq(rules->targets[t].name, name))
+                found = t;
+        if (found == RULES_NONE)
+            return err_set(
+                err, ERR_INVALID,
+                "“%.*s” is not a category of categories/; learn the weights anew, or add "
+                "the category",
+                SPAN_ARG(name));
+        rules->learned_targets[label] = found;
+        rules->targets[found].label = (int)label;
     }
+    return 0;
 }
 
-/* Gives every distinct keyword or term its value and its runs; words and terms are sorted, and the
- * first `words` are keywords. */
-static int add_values(struct rules_builder *builder, size_t words, struct keywords_builder *matcher,
-                      struct err *err)
+static int add_ngram(struct rules_builder *builder, size_t ngram, struct err *err)
+{
+    uint16_t units[LIMIT_KEYWORD_UNITS];
+    struct rules_mark mark = {.what = RULES_MARK_NGRAM, .index = (uint32_t)ngram};
+    struct span text = learned_ngram(builder->rules->learned, ngram);
+    if (rules_builder_fold(text, units, &mark.folded, err) != 0)
+        return -1;
+    if (builder->mark_count >= LIMIT_KEYWORDS)
+        return err_set(err, ERR_LIMIT, "more than %d n-grams; learn fewer", LIMIT_KEYWORDS);
+    return rules_builder_mark(builder, mark) == 0 ? 0 : rules_builder_no_memory(err);
+}
+
+int rules_builder_learned(struct rules_builder *builder, struct learned *learned, struct span file,
+                          int *line, struct err *err)
 {
     struct rules *rules = builder->rules;
-    size_t w = 0, t = 0;
-    while (w < words || t < builder->term_count) {
-        struct span folded;
-        if (w == words || (t < builder->term_count &&
-                           span_cmp(builder->terms[t].folded, builder->words[w].folded) < 0))
-            folded = builder->terms[t].folded;
-        else
-            folded = builder->words[w].folded;
-        uint32_t value = (uint32_t)rules->value_count++;
-        rules->values[value] = (struct rules_value){(uint32_t)w, (uint32_t)t};
-        if (keywords_add(matcher, (const uint16_t *)(const void *)folded.ptr,
-                         folded.len / sizeof(uint16_t), value, err) != 0)
+    *line = 1;
+    CHECK(rules->learned == NULL);
+    if ((builder->parts & RULES_LEARNED) == 0) {
+        int done = aim_labels(rules, learned, err);
+        learned_free(&learned);
+        return done;
+    }
+    rules->learned = learned;
+    rules->learned_file = file;
+    if (aim_labels(rules, learned, err) != 0)
+        return -1;
+    for (size_t i = 0; i < learned_ngram_count(learned); i++) {
+        *line = learned_line(learned, i);
+        if (add_ngram(builder, i, err) != 0)
             return -1;
-        rules->keyword_count += w < words && span_eq(builder->words[w].folded, folded);
-        while (w < words && span_eq(builder->words[w].folded, folded))
-            w++;
-        for (; t < builder->term_count && span_eq(builder->terms[t].folded, folded); t++)
-            rules->triggers[t] = builder->terms[t].trigger;
     }
-    rules->values[rules->value_count] = (struct rules_value){(uint32_t)w, (uint32_t)t};
     return 0;
-}
-
-static int freeze_keywords(struct rules_builder *builder, size_t words, struct err *err)
-{
-    struct keywords_builder *matcher = keywords_builder_new();
-    if (matcher == NULL)
-        return no_memory(err);
-    if (add_values(builder, words, matcher, err) == 0)
-        builder->rules->keywords = keywords_build(matcher, err);
-    keywords_builder_free(&matcher);
-    return builder->rules->keywords == NULL ? -1 : 0;
-}
-
-/* Takes over the regexes with a filter, or those without. */
-static void freeze_regexes(struct rules_builder *builder, bool filtered)
-{
-    struct rules *rules = builder->rules;
-    for (size_t i = 0; i < builder->word_count; i++) {
-        struct word *word = &builder->words[i];
-        if (word->regex == NULL || (rules->gates[word->gate].sets != 0) != filtered)
-            continue;
-        rules->gates[word->gate].regex = (uint32_t)rules->regex_count;
-        rules->regexes[rules->regex_count++] =
-            (struct rules_regex){word->regex, (uint32_t)i, word->gate};
-        word->regex = NULL;
-    }
-}
-
-struct rules *rules_builder_freeze(struct rules_builder *builder, struct err *err)
-{
-    struct rules *rules = builder->rules;
-    size_t count = builder->word_count;
-    size_t regexes = rules->gate_count - rules->unless_count;
-    drop_excess_terms(builder);
-    if (count > 1)
-        qsort(builder->words, count, sizeof *builder->words, compare_word);
-    if (builder->term_count > 1)
-        qsort(builder->terms, builder->term_count, sizeof *builder->terms, compare_term);
-    rules->uses = mem_alloc((count + 1) * sizeof *rules->uses);
-    rules->regexes = mem_alloc((regexes + 1) * sizeof *rules->regexes);
-    rules->triggers = mem_alloc((builder->term_count + 1) * sizeof *rules->triggers);
-    rules->values = mem_alloc((count - regexes + builder->term_count + 1) * sizeof *rules->values);
-    if (rules->uses == NULL || rules->regexes == NULL || rules->triggers == NULL ||
-        rules->values == NULL) {
-        no_memory(err);
-        return NULL;
-    }
-    for (size_t i = 0; i < count; i++)
-        rules->uses[rules->use_count++] = builder->words[i].use;
-    freeze_regexes(builder, false);
-    rules->unfiltered_count = rules->regex_count;
-    freeze_regexes(builder, true);
-    if (freeze_keywords(builder, count - regexes, err) != 0)
-        return NULL;
-    builder->rules = NULL;
-    return rules;
 }

@@ -89,8 +89,21 @@ static struct rules_file *add_entry(struct rules_files *files, struct err *err)
     return file;
 }
 
-/* Takes one name of a folder: reads it when it ends in .yaml, refuses .yml, leaves others alone. */
-static int take_name(struct rules_files *files, const char *dir, const char *folder,
+/* A folder of the rule set, "" or "name/", and what its files end in. */
+struct folder {
+    const char *name;
+    const char *suffix;
+    bool required;
+};
+
+static const struct folder folders[] = {{"", ".yaml", true},
+                                        {"categories/", ".yaml", true},
+                                        {"directory/", ".yaml", false},
+                                        {"learned/", ".tsv", false}};
+enum { FOLDERS = sizeof folders / sizeof *folders };
+
+/* Takes one name of a folder: reads it when its end is right, refuses .yml, leaves others alone. */
+static int take_name(struct rules_files *files, const char *dir, const struct folder *folder,
                      const char *base, struct err *err)
 {
     struct span name = span_str(base);
@@ -98,14 +111,14 @@ static int take_name(struct rules_files *files, const char *dir, const char *fol
         return 0;
     if (span_ends(name, SPAN(".yml")))
         return err_set(err, ERR_INVALID, "%s/%s%s: would not be read; rename it to end in .yaml",
-                       dir, folder, base);
-    if (!span_ends(name, SPAN(".yaml")))
+                       dir, folder->name, base);
+    if (!span_ends(name, span_str(folder->suffix)))
         return 0;
     struct rules_file *file = add_entry(files, err);
     if (file == NULL)
         return -1;
-    file->path = arena_printf(files->arena, "%s/%s%s", dir, folder, base).ptr;
-    file->name = arena_printf(files->arena, "%s%s", folder, base);
+    file->path = arena_printf(files->arena, "%s/%s%s", dir, folder->name, base).ptr;
+    file->name = arena_printf(files->arena, "%s%s", folder->name, base);
     if (file->path == NULL || file->name.ptr == NULL)
         return no_memory(err);
     if (load_file(files, file, err) != 0)
@@ -114,16 +127,15 @@ static int take_name(struct rules_files *files, const char *dir, const char *fol
     return 0;
 }
 
-/* Reads one folder, "" or "name/". */
-static int read_folder(struct rules_files *files, const char *dir, const char *folder,
-                       bool required, struct err *err)
+static int read_folder(struct rules_files *files, const char *dir, const struct folder *folder,
+                       struct err *err)
 {
-    const char *path = arena_printf(files->arena, "%s/%s", dir, folder).ptr;
+    const char *path = arena_printf(files->arena, "%s/%s", dir, folder->name).ptr;
     if (path == NULL)
         return no_memory(err);
     DIR *handle = opendir(path);
     if (handle == NULL) {
-        if (errno == ENOENT && !required)
+        if (errno == ENOENT && !folder->required)
             return 0;
         return err_set(err, ERR_IO,
                        "%s: cannot be opened: %s; give the folder that holds the rule set", path,
@@ -146,10 +158,9 @@ int rules_files_read(struct rules_files *files, const char *dir, struct err *err
     *files = (struct rules_files){.arena = arena_new(FILES_ARENA_BYTES)};
     if (files->arena == NULL)
         return no_memory(err);
-    if (read_folder(files, dir, "", true, err) != 0 ||
-        read_folder(files, dir, "categories/", true, err) != 0 ||
-        read_folder(files, dir, "directory/", false, err) != 0)
-        return -1;
+    for (size_t i = 0; i < FOLDERS; i++)
+        if (read_folder(files, dir, &folders[i], err) != 0)
+            return -1;
     if (files->count > 1)
         qsort(files->list, files->count, sizeof *files->list, by_name);
     return 0;
@@ -170,9 +181,9 @@ const struct rules_file *rules_files_find(const struct rules_files *files, const
     return NULL;
 }
 
-void rules_files_id(const struct rules_files *files, char out[RULES_ID_BYTES])
+void rules_files_id(const struct rules_files *files, uint64_t seed, char out[RULES_ID_BYTES])
 {
-    uint64_t id = 0;
+    uint64_t id = seed;
     for (size_t i = 0; i < files->count; i++) {
         id = hash64(files->list[i].name, id);
         id = hash64(files->list[i].text, id);

@@ -1,6 +1,7 @@
 /*
- * Each reader is handed one document and gives the builder what it says. Order matters once:
- * sla.yaml is read first, because every `sla:` elsewhere must name one of its classes.
+ * Each reader is handed one document and gives the builder what it says. Order matters: sla.yaml
+ * is read first, because every `sla:` elsewhere must name one of its classes; then the conditions,
+ * which rules name.
  */
 #include "classifiers/rules_read.h"
 
@@ -34,22 +35,46 @@ static int get_kind(struct rules_reader *r, const struct yaml_node *map, const c
     return 0;
 }
 
-static int read_unless(struct rules_reader *r, const struct yaml_node *rule)
+static int read_unless_conditions(struct rules_reader *r, const struct yaml_node *rule)
 {
-    const struct yaml_node *list = yaml_find(rule, "unless");
+    const struct yaml_node *list = yaml_find(rule, "unless_conditions");
     if (list == NULL)
         return 0;
     if (reader_words(r, list) != 0)
         return -1;
-    for (size_t i = 0; i < yaml_size(list); i++)
-        if (rules_builder_unless(r->builder, yaml_text(yaml_at(list, i)), r->err) != 0)
+    for (size_t i = 0; i < yaml_size(list); i++) {
+        uint32_t condition;
+        if (reader_condition(r, yaml_at(list, i), &condition) != 0)
+            return -1;
+        if (rules_builder_unless_condition(r->builder, condition, r->err) != 0)
             return reader_at(r, yaml_at(list, i));
+    }
     return 0;
+}
+
+/* `unless` and `unless_conditions` of the newest target. */
+static int read_unless(struct rules_reader *r, const struct yaml_node *rule)
+{
+    const struct yaml_node *list = yaml_find(rule, "unless");
+    if (list == NULL)
+        return read_unless_conditions(r, rule);
+    if (reader_words(r, list) != 0)
+        return -1;
+    for (size_t i = 0; i < yaml_size(list); i++) {
+        const struct yaml_node *regex = yaml_at(list, i);
+        struct span place;
+        if (reader_place(r, regex, &place) != 0)
+            return -1;
+        if (rules_builder_unless(r->builder, yaml_text(regex), place, r->err) != 0)
+            return reader_at(r, regex);
+    }
+    return read_unless_conditions(r, rule);
 }
 
 static int read_urgency_rule(struct rules_reader *r, const struct yaml_node *node)
 {
-    static const char *const known[] = {"level", "sla", "keywords", "regexes", "unless", NULL};
+    static const char *const known[] = {
+        "level", "sla", READER_PATTERN_KEYS, "unless", "unless_conditions", NULL};
     enum urgency level;
     struct rules_target target = {.what = EVIDENCE_URGENCY, .parent = RULES_NONE};
     if (yaml_expect_map(r->doc, node, known, r->err) != 0 ||
@@ -63,7 +88,7 @@ static int read_urgency_rule(struct rules_reader *r, const struct yaml_node *nod
         return reader_at(r, node);
     if (read_unless(r, node) != 0)
         return -1;
-    return reader_patterns(r, node, index, false, true);
+    return reader_patterns(r, node, index, READER_NEEDED | READER_NEGATABLE);
 }
 
 static int read_urgency(struct rules_reader *r, const struct yaml_node *root)
@@ -81,7 +106,7 @@ static int read_urgency(struct rules_reader *r, const struct yaml_node *root)
 
 static int read_kind_rule(struct rules_reader *r, const struct yaml_node *node)
 {
-    static const char *const known[] = {"kind", "keywords", "title_keywords", "regexes", NULL};
+    static const char *const known[] = {"kind", READER_PATTERN_KEYS, NULL};
     enum kind kind;
     struct rules_target target = {.what = EVIDENCE_KIND, .parent = RULES_NONE};
     if (yaml_expect_map(r->doc, node, known, r->err) != 0 || get_kind(r, node, "kind", &kind) != 0)
@@ -94,7 +119,7 @@ static int read_kind_rule(struct rules_reader *r, const struct yaml_node *node)
     uint32_t index = rules_builder_target(r->builder, &target, r->err);
     if (index == RULES_NONE)
         return reader_at(r, node);
-    return reader_patterns(r, node, index, true, true);
+    return reader_patterns(r, node, index, READER_NEEDED | READER_WEIGHTED);
 }
 
 static int read_kinds(struct rules_reader *r, const struct yaml_node *root)
@@ -121,7 +146,8 @@ static bool is_tag(struct span s)
 
 static int read_tag_rule(struct rules_reader *r, const struct yaml_node *node)
 {
-    static const char *const known[] = {"tag", "name", "keywords", "regexes", NULL};
+    static const char *const known[] = {
+        "tag", "name", READER_PATTERN_KEYS, "unless", "unless_conditions", NULL};
     struct rules_target target = {.what = EVIDENCE_TAG, .parent = RULES_NONE};
     struct span tag, name;
     if (yaml_expect_map(r->doc, node, known, r->err) != 0 ||
@@ -139,7 +165,9 @@ static int read_tag_rule(struct rules_reader *r, const struct yaml_node *node)
     uint32_t index = rules_builder_target(r->builder, &target, r->err);
     if (index == RULES_NONE)
         return reader_at(r, node);
-    return reader_patterns(r, node, index, false, true);
+    if (read_unless(r, node) != 0)
+        return -1;
+    return reader_patterns(r, node, index, READER_NEEDED);
 }
 
 static int read_tags(struct rules_reader *r, const struct yaml_node *root)
@@ -200,13 +228,17 @@ static int missing(const struct rules_reader *r, const char *name)
                    "%s is missing from the rule set; add it as rules/FORMAT.md shows", name);
 }
 
-/* The files at the top of the folder. Those without a reader are read by engine/model. */
+/* The files at the top of the folder. Those without a reader are read by engine/model, or before
+ * the others. */
 static const struct {
     const char *name;
     rules_read_doc *read;
+    bool required;
 } top_files[] = {
-    {"calendar.yaml", NULL},    {"sla.yaml", NULL},       {"urgency.yaml", read_urgency},
-    {"kinds.yaml", read_kinds}, {"tags.yaml", read_tags}, {"review.yaml", read_review},
+    {"calendar.yaml", NULL, false},       {"sla.yaml", NULL, true},
+    {"negations.yaml", NULL, false},      {"conditions.yaml", NULL, false},
+    {"urgency.yaml", read_urgency, true}, {"kinds.yaml", read_kinds, true},
+    {"tags.yaml", read_tags, true},       {"review.yaml", read_review, true},
 };
 enum { TOP_FILES = sizeof top_files / sizeof *top_files };
 
@@ -222,10 +254,18 @@ static int refuse_strangers(const struct rules_reader *r)
             return err_set(
                 r->err, ERR_INVALID,
                 "%s: no such rule file is known; move it to categories/ or directory/, or "
-                "correct its name (calendar, sla, urgency, kinds, tags, review)",
+                "correct its name (calendar, sla, negations, conditions, urgency, kinds, tags, "
+                "review)",
                 file->path);
     }
     return 0;
+}
+
+/* Reads a file that need not be there. */
+static int read_optional(struct rules_reader *r, const char *name, rules_read_doc *read)
+{
+    const struct rules_file *file = rules_files_find(r->files, name);
+    return file == NULL ? 0 : reader_doc(r, file, read);
 }
 
 static int read_categories(struct rules_reader *r)
@@ -242,9 +282,44 @@ static int read_categories(struct rules_reader *r)
     return count == 0 ? missing(r, "categories/*.yaml") : 0;
 }
 
+static int read_pack(struct rules_reader *r, const struct rules_file *file)
+{
+    struct span name;
+    struct learned *learned = learned_parse(file->text, file->path, r->err);
+    if (learned == NULL)
+        return -1;
+    if (reader_copy(r, file->name, &name) != 0) {
+        learned_free(&learned);
+        return -1;
+    }
+    int line;
+    if (rules_builder_learned(r->builder, learned, name, &line, r->err) == 0)
+        return 0;
+    return r->err->code == ERR_NOMEM ? -1 : err_prefix(r->err, "%s:%d", file->path, line);
+}
+
+/* The categories are there already: a pack's labels must be among them. */
+static int read_learned(struct rules_reader *r)
+{
+    const struct rules_file *pack = NULL;
+    for (size_t i = 0; i < r->files->count; i++) {
+        const struct rules_file *file = &r->files->list[i];
+        if (!span_starts(file->name, SPAN("learned/")))
+            continue;
+        if (pack != NULL)
+            return err_set(r->err, ERR_INVALID,
+                           "%s: there is another pack of learned weights, %s; keep one", file->path,
+                           pack->path);
+        pack = file;
+    }
+    return pack == NULL ? 0 : read_pack(r, pack);
+}
+
 static int read_all(struct rules_reader *r)
 {
-    if (check_sla(r) != 0 || read_categories(r) != 0)
+    if (check_sla(r) != 0 || read_optional(r, "negations.yaml", rules_read_negations) != 0 ||
+        read_optional(r, "conditions.yaml", rules_read_conditions) != 0 ||
+        read_categories(r) != 0 || read_learned(r) != 0)
         return -1;
     for (size_t i = 0; i < TOP_FILES; i++) {
         const struct rules_file *file = rules_files_find(r->files, top_files[i].name);

@@ -62,8 +62,7 @@ static uint32_t rule_node(struct rules_reader *r, size_t root, struct span below
 
 static int read_category_rule(struct rules_reader *r, const struct yaml_node *node, size_t root)
 {
-    static const char *const known[] = {"path",           "sla",     "department", "keywords",
-                                        "title_keywords", "regexes", NULL};
+    static const char *const known[] = {"path", "sla", "department", READER_PATTERN_KEYS, NULL};
     struct span below;
     if (yaml_expect_map(r->doc, node, known, r->err) != 0 ||
         yaml_get_string(r->doc, node, "path", false, &below, r->err) != 0)
@@ -86,14 +85,31 @@ static int read_category_rule(struct rules_reader *r, const struct yaml_node *no
         reader_department(r, node, &target->department) != 0)
         return -1;
     bool says_more = yaml_find(node, "sla") != NULL || yaml_find(node, "department") != NULL;
-    return reader_patterns(r, node, index, true, !says_more);
+    return reader_patterns(r, node, index, READER_WEIGHTED | (says_more ? 0 : READER_NEEDED));
+}
+
+/* The optional `review:` of a category; what it does not say is review.yaml's. */
+static int read_category_review(struct rules_reader *r, const struct yaml_node *root,
+                                struct rules_target *target)
+{
+    static const char *const known[] = {"min_score", "min_margin", NULL};
+    const struct yaml_node *map = yaml_find(root, "review");
+    if (map == NULL)
+        return 0;
+    if (yaml_expect_map(r->doc, map, known, r->err) != 0 ||
+        yaml_get_number(r->doc, map, "min_score", false, 0, 1000, &target->min_score, r->err) != 0)
+        return -1;
+    return yaml_get_number(r->doc, map, "min_margin", false, 0, 1, &target->min_margin, r->err);
 }
 
 int rules_read_category(struct rules_reader *r, const struct yaml_node *root)
 {
-    static const char *const known[] = {"category", "department", "sla", "rules", NULL};
+    static const char *const known[] = {"category", "department", "sla", "review", "rules", NULL};
     const struct yaml_node *list;
-    struct rules_target target = {.what = EVIDENCE_CATEGORY, .parent = RULES_NONE};
+    struct rules_target target = {.what = EVIDENCE_CATEGORY,
+                                  .parent = RULES_NONE,
+                                  .min_score = RULES_REVIEW_DEFAULT,
+                                  .min_margin = RULES_REVIEW_DEFAULT};
     struct span name;
     if (reader_rules(r, root, known, &list) != 0 ||
         yaml_get_string(r->doc, root, "category", true, &name, r->err) != 0)
@@ -103,7 +119,8 @@ int rules_read_category(struct rules_reader *r, const struct yaml_node *root)
         reader_refuse_twin(r, place, 0, EVIDENCE_CATEGORY, name) != 0 ||
         reader_copy(r, name, &target.name) != 0 || reader_place(r, place, &target.rule) != 0 ||
         reader_sla(r, root, &target.sla) != 0 ||
-        reader_department(r, root, &target.department) != 0)
+        reader_department(r, root, &target.department) != 0 ||
+        read_category_review(r, root, &target) != 0)
         return -1;
     uint32_t index = rules_builder_target(r->builder, &target, r->err);
     if (index == RULES_NONE)

@@ -40,26 +40,73 @@ int reader_words(struct rules_reader *r, const struct yaml_node *list)
     return 0;
 }
 
-enum pattern_type { KEYWORD, TITLE_KEYWORD, REGEX };
+enum pattern_type { KEYWORD, REGEX, CONDITION };
 
-/* Adds every word of a list to a target. */
-static int read_words(struct rules_reader *r, const struct yaml_node *list, uint32_t target,
-                      int weight, enum pattern_type type)
+static const struct pattern_key {
+    const char *key;
+    enum pattern_type type;
+    enum rules_scope scope;
+} pattern_keys[] = {
+    {"keywords", KEYWORD, RULES_ANYWHERE},     {"title_keywords", KEYWORD, RULES_TITLE},
+    {"text_keywords", KEYWORD, RULES_TEXT},    {"regexes", REGEX, RULES_ANYWHERE},
+    {"title_regexes", REGEX, RULES_TITLE},     {"text_regexes", REGEX, RULES_TEXT},
+    {"conditions", CONDITION, RULES_ANYWHERE},
+};
+enum { PATTERN_KEYS = sizeof pattern_keys / sizeof *pattern_keys };
+
+/* What the patterns of one rule have in common. */
+struct pattern_rule {
+    uint32_t target;
+    bool negatable;
+};
+
+int reader_condition(struct rules_reader *r, const struct yaml_node *node, uint32_t *condition)
+{
+    *condition = rules_builder_find_condition(r->builder, yaml_text(node));
+    if (*condition != RULES_NONE)
+        return 0;
+    return yaml_error(r->doc, node, r->err,
+                      "“%.*s” is not a condition of conditions.yaml; use one of its names or add "
+                      "it there",
+                      SPAN_ARG(yaml_text(node)));
+}
+
+/* Adds one word to the target of a rule. */
+static int read_word(struct rules_reader *r, const struct yaml_node *word,
+                     const struct pattern_rule *rule, int weight, const struct pattern_key *key)
+{
+    struct rules_pattern pattern = {.text = yaml_text(word),
+                                    .line = yaml_line(word),
+                                    .column = yaml_column(word),
+                                    .weight = weight * RULES_SCORE_ONE,
+                                    .scope = key->scope,
+                                    .negatable = rule->negatable};
+    uint32_t condition;
+    int done;
+    if (key->type == KEYWORD) {
+        done = rules_builder_keyword(r->builder, rule->target, &pattern, r->err);
+    } else if (key->type == REGEX) {
+        if (reader_place(r, word, &pattern.place) != 0)
+            return -1;
+        done = rules_builder_regex(r->builder, rule->target, &pattern, r->err);
+    } else {
+        if (reader_condition(r, word, &condition) != 0)
+            return -1;
+        pattern.negatable = false;
+        done = rules_builder_use_condition(r->builder, rule->target, condition, &pattern, r->err);
+    }
+    return done == 0 ? 0 : reader_at(r, word);
+}
+
+/* Adds every word of a list. */
+static int read_words(struct rules_reader *r, const struct yaml_node *list,
+                      const struct pattern_rule *rule, int weight, const struct pattern_key *key)
 {
     if (reader_words(r, list) != 0)
         return -1;
-    for (size_t i = 0; i < yaml_size(list); i++) {
-        const struct yaml_node *word = yaml_at(list, i);
-        struct rules_pattern pattern = {.text = yaml_text(word),
-                                        .line = yaml_line(word),
-                                        .column = yaml_column(word),
-                                        .weight = weight,
-                                        .title_only = type == TITLE_KEYWORD};
-        int done = type == REGEX ? rules_builder_regex(r->builder, target, &pattern, r->err)
-                                 : rules_builder_keyword(r->builder, target, &pattern, r->err);
-        if (done != 0)
-            return reader_at(r, word);
-    }
+    for (size_t i = 0; i < yaml_size(list); i++)
+        if (read_word(r, yaml_at(list, i), rule, weight, key) != 0)
+            return -1;
     return 0;
 }
 
@@ -78,8 +125,8 @@ static int parse_weight(const struct rules_reader *r, const struct yaml_node *ke
 }
 
 /* A map from weight to a list of words. */
-static int read_weighted(struct rules_reader *r, const struct yaml_node *map, uint32_t target,
-                         enum pattern_type type)
+static int read_weighted(struct rules_reader *r, const struct yaml_node *map,
+                         const struct pattern_rule *rule, const struct pattern_key *key)
 {
     if (yaml_kind(map) != YAML_MAP)
         return yaml_error(r->doc, map, r->err,
@@ -87,35 +134,34 @@ static int read_weighted(struct rules_reader *r, const struct yaml_node *map, ui
     for (size_t i = 0; i < yaml_size(map); i++) {
         int weight = 0;
         if (parse_weight(r, yaml_key_at(map, i), &weight) != 0 ||
-            read_words(r, yaml_at(map, i), target, weight, type) != 0)
+            read_words(r, yaml_at(map, i), rule, weight, key) != 0)
             return -1;
     }
     return 0;
 }
 
-static const struct {
-    const char *key;
-    enum pattern_type type;
-} pattern_keys[] = {{"keywords", KEYWORD}, {"title_keywords", TITLE_KEYWORD}, {"regexes", REGEX}};
-enum { PATTERN_KEYS = sizeof pattern_keys / sizeof *pattern_keys };
-
 int reader_patterns(struct rules_reader *r, const struct yaml_node *rule, uint32_t target,
-                    bool weighted, bool needed)
+                    unsigned how)
 {
     bool any = false;
+    struct pattern_rule into = {target, (how & READER_NEGATABLE) != 0};
+    if (yaml_get_bool(r->doc, rule, "negatable", false, &into.negatable, r->err) != 0)
+        return -1;
     for (size_t i = 0; i < PATTERN_KEYS; i++) {
         const struct yaml_node *node = yaml_find(rule, pattern_keys[i].key);
         if (node == NULL)
             continue;
         any = true;
-        int done = weighted ? read_weighted(r, node, target, pattern_keys[i].type)
-                            : read_words(r, node, target, 1, pattern_keys[i].type);
+        int done = (how & READER_WEIGHTED) != 0 ? read_weighted(r, node, &into, &pattern_keys[i])
+                                                : read_words(r, node, &into, 1, &pattern_keys[i]);
         if (done != 0)
             return -1;
     }
-    if (!any && needed)
-        return yaml_error(r->doc, rule, r->err,
-                          "this rule has no keywords and no regexes; add some or remove the rule");
+    if (!any && (how & READER_NEEDED) != 0)
+        return yaml_error(
+            r->doc, rule, r->err,
+            "this rule has no keywords and no regexes or conditions; add some or remove the "
+            "rule");
     int line = 0, column = 0;
     if (rules_builder_end_rule(r->builder, &line, &column, r->err) != 0)
         return err_prefix(r->err, "%s:%d:%d", r->file->path, line, column);

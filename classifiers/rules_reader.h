@@ -46,10 +46,20 @@ int reader_refuse_twin(struct rules_reader *r, const struct yaml_node *node, siz
                        enum evidence_for what, struct span name);
 /* Checks that a node is a list of words: not empty, scalars only. */
 int reader_words(struct rules_reader *r, const struct yaml_node *list);
-/* Reads keywords, title_keywords and regexes of a rule into its target. weighted: as a map from
- * weight to words, else as a list. needed: a rule without any is an error. */
+/* Keys that reader_patterns reads; for the lists of known keys. */
+#define READER_PATTERN_KEYS                                                                    \
+    "keywords", "title_keywords", "text_keywords", "regexes", "title_regexes", "text_regexes", \
+        "conditions", "negatable"
+enum {
+    READER_WEIGHTED = 1,  /* each as a map from weight to words, else as a list */
+    READER_NEEDED = 2,    /* a rule without any is an error */
+    READER_NEGATABLE = 4, /* unless `negatable: no` says else */
+};
+/* Reads the patterns of a rule into its target. how: of the above. */
 int reader_patterns(struct rules_reader *r, const struct yaml_node *rule, uint32_t target,
-                    bool weighted, bool needed);
+                    unsigned how);
+/* The condition that a node names. */
+int reader_condition(struct rules_reader *r, const struct yaml_node *node, uint32_t *condition);
 /* The class of sla.yaml with this name, or NULL. */
 const struct yaml_node *reader_find_sla(const struct rules_reader *r, struct span name);
 /* The optional `sla:` (a class of sla.yaml) and `department:` of a map; *out is left alone when
@@ -57,6 +67,9 @@ const struct yaml_node *reader_find_sla(const struct rules_reader *r, struct spa
 int reader_sla(struct rules_reader *r, const struct yaml_node *map, struct span *out);
 int reader_department(struct rules_reader *r, const struct yaml_node *map, struct span *out);
 
+/* Reads conditions.yaml and negations.yaml. */
+int rules_read_conditions(struct rules_reader *r, const struct yaml_node *root);
+int rules_read_negations(struct rules_reader *r, const struct yaml_node *root);
 /* Reads one file of categories/. */
 int rules_read_category(struct rules_reader *r, const struct yaml_node *root);
 

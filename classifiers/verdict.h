@@ -57,7 +57,7 @@ struct evidence {
     struct span target;      /* the category path, urgency, kind or tag it speaks for */
     struct span rule;        /* "file:line" of the rule, relative to the rule set's folder */
     struct span pattern;     /* the keyword or regex as its author wrote it */
-    double weight;           /* 0: found, but set aside by the rule's `unless` */
+    double weight;           /* 0: found, but negated or set aside by the rule's `unless` */
     struct text_place place; /* the resident's own words */
 };
 
@@ -81,7 +81,8 @@ struct verdict {
     double score;           /* of the first-level category */
     double margin;          /* (score - runner-up's) / score, 0..1; 0 when nothing matched */
     bool review;            /* a person should check it */
-    /* Why: the first that holds of "negated_emergency", "no_match", "low_score", "low_margin" and
+    /* Why: the first that holds of "negated_emergency", "no_match", "contradictory" (hand-written
+     * rules and learned weights are each sure of another category), "low_score", "low_margin" and
      * "regex_limited" (a regex was stopped by its limits, so the verdict may miss something); or
      * empty. */
     struct span review_reason;

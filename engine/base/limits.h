@@ -60,7 +60,11 @@
     X(POLYGON_POINTS, 1000, "points", "in one grid's polygon")                                     \
     X(SHIFTS, 21, "shifts", "of one worker")                                                       \
     X(REGEXES, 10000, "regexes", "in one rule set")                                                \
-    X(REGEX_MATCH, 1000000, "steps", "one regex on one text, shared by the places it may begin")   \
+    X(REGEX_PLACE_STEPS, 32, "steps", "one regex at one place of a text, at the first try")        \
+    X(REGEX_CALL_COST, 500000, "units", "of work in one call of PCRE2, some ns each at the worst") \
+    X(REGEX_SEARCH_US, 1000, "us", "one regex on one text")                                        \
+    X(REGEX_TEXT_US, 4000, "us", "all regexes on one text")                                        \
+    X(REGEX_STRIKES, 8, "texts", "that stop a regex before it is switched off")                    \
     X(REGEX_DEPTH, 250, "levels", "PCRE2 depth limit")                                             \
     X(REGEX_HEAP_KIB, 1024, "KiB", "PCRE2 heap limit")                                             \
     X(REGEX_PATTERN_UNITS, 512, "units", "in one pattern")                                         \
@@ -71,12 +75,23 @@
     X(REGEX_LITERAL_DEPTH, 32, "levels",                                                           \
       "of groups searched for literals; over it it always runs")                                   \
     X(RULE_FILE_BYTES, 4194304, "bytes", "one file of rules/")                                     \
+    X(LEARNED_NGRAMS, 20000, "n-grams", "in one pack of learned weights")                          \
     X(RULE_FILES, 1000, "files", "in one rule set")                                                \
+    X(CONDITIONS, 10000, "conditions", "in one rule set")                                          \
+    X(CONDITION_DEPTH, 16, "levels", "of conditions that name others")                             \
+    X(CONDITION_ITEMS, 200000, "items", "of all conditions of a rule set")                         \
+    X(NEAR_LISTS, 4, "lists", "of words in one near")                                              \
+    X(NEAR_UNITS, 100, "units", "between neighbours of a near at the most")                        \
+    X(NEAR_HITS, 512, "words", "of one text that one near looks at; later ones are not seen")      \
+    X(OCCURRENCES, 64, "occurrences", "of one word in one text that are kept")                     \
+    X(NEGATION_UNITS, 32, "units", "between a negation word and what it negates at the most")      \
+    X(NEGATIONS, 512, "words", "of negation in one text; over it nothing is negated")              \
     X(RULE_TARGETS, 20000, "rules", "category paths, urgencies, kinds and tags in one rule set")   \
     X(YAML_DEPTH, 32, "levels", "nesting of a YAML file")                                          \
     X(YAML_NODES, 1000000, "nodes", "in one YAML file")                                            \
     X(EVIDENCE, 16, "items", "evidence kept in a verdict")                                         \
     X(SECONDARY, 3, "categories", "secondary categories kept in a verdict")                        \
+    X(RULES_WATCH_MS, 2000, "ms", "between two looks at the rule files, with --watch yes")         \
     X(THREADS, 64, "threads", "HTTP loops")                                                        \
     X(INPUT_LINE_BYTES, 1048576, "bytes", "one line of a file given to the command line")          \
     X(CONFIG_BYTES, 65536, "bytes", "the configuration file")                                      \

@@ -37,7 +37,15 @@
     X(METRIC_REVIEWS, counter, "jiesu_verdicts_review_total", "",                                  \
       "verdicts that ask a person to review")                                                      \
     X(METRIC_REGEX_LIMITED, counter, "jiesu_regex_limit_hits_total", "",                           \
-      "regex runs stopped by a match, depth or heap limit")                                        \
+      "regex runs stopped by a limit of work")                                                     \
+    X(METRIC_REGEX_SKIPPED, counter, "jiesu_regex_skipped_total", "",                              \
+      "regex runs left out because a text's time for regexes was over")                            \
+    X(METRIC_REGEX_OFF, counter, "jiesu_regex_switched_off_total", "",                             \
+      "regexes switched off because they were stopped again and again")                            \
+    X(METRIC_RULES_RELOADS, counter, "jiesu_rules_reloads_total", "result=\"loaded\"",             \
+      "rule sets read again, by result")                                                           \
+    X(METRIC_RULES_REFUSED, counter, "jiesu_rules_reloads_total", "result=\"refused\"",            \
+      "rule sets read again, by result")                                                           \
     X(METRIC_OUTBOX_COMMITS, counter, "jiesu_outbox_commits_total", "", "outbox transactions")     \
     X(METRIC_OUTBOX_RECORDS, counter, "jiesu_outbox_records_total", "", "records committed")       \
     X(METRIC_OUTBOX_ERRORS, counter, "jiesu_outbox_errors_total", "",                              \

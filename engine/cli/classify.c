@@ -6,6 +6,7 @@
 #include "engine/api/complaint_json.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/lines.h"
+#include "engine/cli/show.h"
 #include "engine/http/json_writer.h"
 
 #include <getopt.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 static const char help[] =
-    "jiesu classify [--rules DIR] [--json] [FILE|-]\n"
+    "jiesu classify [--rules DIR] [--no-learned] [--no-hand] [--json] [FILE|-]\n"
     "\n"
     "Reads texts, one per line (title<TAB>text, or the text alone), from FILE or standard input, "
     "and\n"
@@ -23,6 +24,8 @@ static const char help[] =
     "\n"
     "  --rules DIR  the folder of the rule set (JIESU_RULES, else ./rules, else " JIESU_SHARE
     "/rules)\n"
+    "  --no-learned without the learned weights\n"
+    "  --no-hand    without the hand-written rules for categories\n"
     "  --json       one JSON object per line\n"
     "  --help       this text\n"
     "\n"
@@ -33,6 +36,7 @@ static const char help[] =
 struct options {
     const char *rules;
     const char *file;
+    unsigned parts;
     bool json, colour;
 };
 
@@ -48,55 +52,6 @@ static void write_json_error(struct buf *out, size_t line, const struct err *err
 
 /* --- for people --- */
 
-/* Terminal colours of evidence, by what it speaks for. */
-static const char *const colours[] = {
-    [EVIDENCE_CATEGORY] = "\033[32m",
-    [EVIDENCE_URGENCY] = "\033[1;31m",
-    [EVIDENCE_KIND] = "\033[36m",
-    [EVIDENCE_TAG] = "\033[35m",
-};
-static const char colour_off[] = "\033[0m";
-
-/* Appends a resident's bytes; control characters could move the terminal's cursor and become
- * spaces. */
-static void write_plain(struct buf *out, struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        buf_char(out, (unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7F ? ' ' : s.ptr[i]);
-}
-
-/* What colour byte i of the title or the text has: 0 for none, else 1 + what it is evidence for.
- * Where pieces of evidence overlap, an urgency shows, else the strongest. */
-static unsigned colour_at(const struct verdict *v, bool in_title, size_t i)
-{
-    unsigned colour = 0;
-    for (size_t e = 0; e < v->evidence_count; e++) {
-        const struct text_place *place = &v->evidence[e].place;
-        if (place->in_title != in_title || i < place->offset ||
-            i >= place->offset + place->bytes.len)
-            continue;
-        if (v->evidence[e].what == EVIDENCE_URGENCY)
-            return 1 + EVIDENCE_URGENCY;
-        if (colour == 0)
-            colour = 1 + (unsigned)v->evidence[e].what;
-    }
-    return colour;
-}
-
-static void write_coloured(struct buf *out, const struct verdict *v, bool in_title, struct span s)
-{
-    unsigned before = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned now = colour_at(v, in_title, i);
-        if (now != before)
-            buf_str(out, now == 0 ? colour_off : colours[now - 1]);
-        write_plain(out, span_sub(s, i, i + 1));
-        before = now;
-    }
-    if (before != 0)
-        buf_str(out, colour_off);
-}
-
 static void write_text(struct buf *out, const struct options *options, const struct verdict *v,
                        const char *name, struct span s)
 {
@@ -104,9 +59,9 @@ static void write_text(struct buf *out, const struct options *options, const str
         return;
     buf_printf(out, "   %-9s ", name);
     if (options->colour)
-        write_coloured(out, v, strcmp(name, "title") == 0, s);
+        show_coloured(out, v->evidence, v->evidence_count, strcmp(name, "title") == 0, s);
     else
-        write_plain(out, s);
+        show_plain(out, s);
     buf_char(out, '\n');
 }
 
@@ -114,17 +69,8 @@ static void write_evidence_lines(struct buf *out, const struct options *options,
                                  const struct verdict *v)
 {
     for (size_t i = 0; i < v->evidence_count; i++) {
-        const struct evidence *e = &v->evidence[i];
-        buf_printf(out, "   %-9s %+g ", i == 0 ? "evidence" : "", e->weight);
-        buf_str(out, options->colour ? colours[e->what] : "");
-        buf_str(out, "“");
-        write_plain(out, e->place.bytes);
-        buf_str(out, "”");
-        buf_str(out, options->colour ? colour_off : "");
-        buf_printf(out, " %s %.*s, %.*s", evidence_for_name(e->what), SPAN_ARG(e->target),
-                   SPAN_ARG(e->rule));
-        if (!span_eq(e->pattern, e->place.bytes))
-            buf_printf(out, " as %.*s", SPAN_ARG(e->pattern));
+        buf_printf(out, "   %-9s ", i == 0 ? "evidence" : "");
+        show_evidence(out, &v->evidence[i], options->colour);
         buf_char(out, '\n');
     }
 }
@@ -132,7 +78,7 @@ static void write_evidence_lines(struct buf *out, const struct options *options,
 static void write_human(struct buf *out, const struct options *options, size_t line,
                         const struct verdict *v, struct span title, struct span text)
 {
-    struct span path = v->category.path.len == 0 ? SPAN("(no category)") : v->category.path;
+    struct span path = show_path(v);
     buf_printf(out, "%zu  %.*s\n", line, SPAN_ARG(path));
     write_text(out, options, v, "title", title);
     write_text(out, options, v, "text", text);
@@ -202,7 +148,7 @@ static int classify_lines(const struct options *options, const struct rules *rul
 static int run(const struct options *options)
 {
     struct err err = {0};
-    struct rules *rules = rules_load(command_rules_dir(options->rules), &err);
+    struct rules *rules = rules_load_with(command_rules_dir(options->rules), options->parts, &err);
     if (rules == NULL)
         return command_fail("classify", COMMAND_CONFIG, &err);
     struct rules_scratch *scratch = rules_scratch_new();
@@ -221,17 +167,21 @@ static int run(const struct options *options)
 
 int command_classify(int argc, char **argv)
 {
-    static const struct option known[] = {{"rules", required_argument, NULL, 'r'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    struct options options = {.file = "-"};
+    static const struct option known[] = {
+        {"rules", required_argument, NULL, 'r'}, {"no-learned", no_argument, NULL, 'L'},
+        {"no-hand", no_argument, NULL, 'H'},     {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    struct options options = {.file = "-", .parts = RULES_ALL};
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 'h')
             return fputs(help, stdout) < 0 ? COMMAND_UNAVAILABLE : COMMAND_OK;
         if (c == 'r')
             options.rules = optarg;
+        else if (c == 'L')
+            options.parts &= ~(unsigned)RULES_LEARNED;
+        else if (c == 'H')
+            options.parts &= ~(unsigned)RULES_HAND;
         else if (c == 'j')
             options.json = true;
         else

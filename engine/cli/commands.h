@@ -26,6 +26,10 @@ int command_demo(int argc, char **argv);
 int command_classify(int argc, char **argv);
 /* Measures the rule set on labelled texts: see `jiesu eval --help`. */
 int command_eval(int argc, char **argv);
+/* The tools of the rule author: see `jiesu rules --help`. */
+int command_rules(int argc, char **argv);
+/* Makes a pack of learned weights: see `jiesu learn --help`. */
+int command_learn(int argc, char **argv);
 
 /* The folder of the rule set: as given, else $JIESU_RULES, else ./rules, else the installed one. */
 const char *command_rules_dir(const char *given);

@@ -1,6 +1,7 @@
 #include "engine/model/policy.h"
 
 #include "engine/base/arena.h"
+#include "engine/base/clock.h"
 #include "engine/base/mem.h"
 
 #include <stdatomic.h>
@@ -11,6 +12,7 @@ struct policy {
     struct directory *directory;
     struct sla *sla;
     struct calendar *calendar;
+    int64_t loaded_at;
 };
 
 /* The classes that the charter sets limits for. That the classes which rules name exist is checked
@@ -35,7 +37,8 @@ static int check_classes(const struct policy *policy, const char *dir, struct er
     return 0;
 }
 
-static int load_parts(struct policy *policy, const char *dir, struct arena *paths, struct err *err)
+static int load_parts(struct policy *policy, const char *dir, unsigned parts, struct arena *paths,
+                      struct err *err)
 {
     struct span sla = arena_printf(paths, "%s/sla.yaml", dir);
     struct span calendar = arena_printf(paths, "%s/calendar.yaml", dir);
@@ -45,12 +48,12 @@ static int load_parts(struct policy *policy, const char *dir, struct arena *path
     if ((policy->calendar = calendar_load(calendar.ptr, err)) == NULL ||
         (policy->sla = sla_load(sla.ptr, err)) == NULL ||
         (policy->directory = directory_load(directory.ptr, err)) == NULL ||
-        (policy->rules = rules_load(dir, err)) == NULL)
+        (policy->rules = rules_load_with(dir, parts, err)) == NULL)
         return -1;
     return check_classes(policy, dir, err);
 }
 
-struct policy *policy_load(const char *dir, struct err *err)
+struct policy *policy_load_with(const char *dir, unsigned parts, struct err *err)
 {
     struct policy *policy = mem_zalloc(1, sizeof *policy);
     struct arena *paths = arena_new(4096);
@@ -58,21 +61,32 @@ struct policy *policy_load(const char *dir, struct err *err)
     if (policy == NULL || paths == NULL)
         result = err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
     else
-        result = load_parts(policy, dir, paths, err);
+        result = load_parts(policy, dir, parts, paths, err);
     arena_free(&paths);
     if (result != 0) {
         if (policy != NULL)
             policy_free(policy);
         return NULL;
     }
+    policy->loaded_at = clock_now_ms();
     atomic_init(&policy->references, 1);
     return policy;
+}
+
+struct policy *policy_load(const char *dir, struct err *err)
+{
+    return policy_load_with(dir, RULES_ALL, err);
 }
 
 struct policy *policy_ref(struct policy *policy)
 {
     atomic_fetch_add_explicit(&policy->references, 1, memory_order_relaxed);
     return policy;
+}
+
+bool policy_is_shared(const struct policy *policy)
+{
+    return atomic_load_explicit(&policy->references, memory_order_acquire) > 1;
 }
 
 void policy_unref(struct policy **policy)
@@ -82,6 +96,11 @@ void policy_unref(struct policy **policy)
     /* Release what this thread did with it; the last one acquires what all the others did. */
     if (p != NULL && atomic_fetch_sub_explicit(&p->references, 1, memory_order_acq_rel) == 1)
         policy_free(p);
+}
+
+int64_t policy_loaded_at(const struct policy *policy)
+{
+    return policy->loaded_at;
 }
 
 struct rules *policy_rules(const struct policy *policy)

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const folders[] = {"categories", "directory", "cases"};
+static const char *const folders[] = {"categories", "directory", "cases", "learned"};
 enum { FOLDERS = sizeof folders / sizeof *folders };
 
 void rule_dir_make(struct rule_dir *dir)

@@ -4,6 +4,13 @@
 #ifndef JIESU_TESTS_CLASSIFIERS_SUPPORT_RULES_H
 #define JIESU_TESTS_CLASSIFIERS_SUPPORT_RULES_H
 
+/* A pack of learned weights for two labels ("a\tb") whose scores are the sums of hundredths in the
+ * lines of its n-grams, the first of which is line RULE_PACK_LINE, when a text holds one n-gram. */
+#define RULE_PACK(labels, ngrams)                                                           \
+    "jiesu-learned\t1\nlabels\t" labels "\nstep\t0.01\nbias\t0\t0\npoints\t1\nlift\t1\t0\n" \
+    "few\t0\nhead\t0\n" ngrams
+enum { RULE_PACK_LINE = 9 };
+
 struct rule_dir {
     char path[64];
 };

@@ -332,6 +332,63 @@ static void an_emergency_shows_why_in_any_crowd(void **state)
     buf_free(&text);
 }
 
+/* --- learned weights --- */
+
+/* Two categories with a keyword each, and n-grams that speak for them. */
+static void put_learned(struct fixture *f)
+{
+    put_three(f);
+    put(f, "learned/model.tsv", RULE_PACK("甲\t乙", "丁\t900\t-300\n乙字\t-500\t450\n"));
+}
+
+static void learned_weights_add_up(void **state)
+{
+    struct fixture *f = *state;
+    put_learned(f);
+    const struct verdict *v = say(f, "", "丁字，丁字");
+    assert_span(v->category.path, "甲");
+    assert_number(v->score, 9);
+    assert_number(v->margin, 1);
+    assert_int_equal(v->evidence_count, 1);
+    assert_span(v->evidence[0].pattern, "丁");
+    assert_span(v->evidence[0].rule, "learned/model.tsv:9");
+    assert_span(v->evidence[0].target, "甲");
+    assert_number(v->evidence[0].weight, 9);
+    assert_int_equal(v->evidence[0].place.offset, 0);
+    v = say(f, "", "乙字");
+    assert_span(v->category.path, "乙/下");
+    assert_number(v->score, 5 + 4.5);
+    assert_int_equal(v->evidence_count, 2);
+    assert_span(v->evidence[0].rule, "categories/b.yaml:3");
+    assert_int_equal(rules_count(f->rules).ngrams, 2);
+    assert_span(say(f, "", "丙")->review_reason, "no_match");
+}
+
+static void each_part_can_be_switched_off(void **state)
+{
+    struct fixture *f = *state;
+    put_learned(f);
+    static const struct {
+        unsigned parts;
+        double score;
+    } rows[] = {{RULES_ALL, 9.5}, {RULES_HAND, 5}, {RULES_LEARNED, 4.5}, {0, 0}};
+    char ids[4][17];
+    for (size_t i = 0; i < 4; i++) {
+        struct err err = {0};
+        struct rules *rules = rules_load_with(f->dir.path, rows[i].parts, &err);
+        assert_non_null(rules);
+        memcpy(ids[i], rules_id(rules).ptr, sizeof ids[i]);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(ids[i], ids[k]);
+        assert_int_equal(
+            classify(rules, f->scratch, SPAN("请问"), SPAN("煤气泄漏乙字"), &f->verdict, &err), 0);
+        assert_number(f->verdict.score, rows[i].score);
+        assert_int_equal(f->verdict.urgency, URGENCY_RED);
+        assert_int_equal(f->verdict.kind, KIND_ENQUIRY);
+        rules_unref(&rules);
+    }
+}
+
 /* --- the scratch --- */
 
 static void bad_text_is_refused(void **state)
@@ -417,6 +474,8 @@ int main(void)
         TEST(evidence_is_in_the_residents_words),
         TEST(evidence_is_for_what_was_decided),
         TEST(an_emergency_shows_why_in_any_crowd),
+        TEST(learned_weights_add_up),
+        TEST(each_part_can_be_switched_off),
         TEST(bad_text_is_refused),
         TEST(a_scratch_serves_any_set),
         TEST(a_warm_scratch_allocates_nothing),

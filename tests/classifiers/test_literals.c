@@ -252,6 +252,9 @@ static size_t check_pattern(struct random *random, const char *pattern, const st
             if (regex_search(regex, scratch, units, count, at, &from, &to) != REGEX_MATCH)
                 break;
             matches++;
+            if (literals->longest != 0 && to - from > literals->longest)
+                fail_msg("%s matches “%s” from %zu to %zu, more than %zu", pattern, utf8, from, to,
+                         literals->longest);
             for (size_t s = 0; s < literals->count; s++)
                 if (!meets(&literals->sets[s], units + from, to - from))
                     fail_msg("%s matches “%s” from %zu to %zu without “%s”", pattern, utf8, from,
@@ -286,6 +289,30 @@ static void a_match_meets_every_set(void **state)
     assert_true(matches > 50000);
     buf_free(&pattern);
     regex_scratch_free(&scratch);
+}
+
+static void the_longest_match_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        size_t longest;
+    } rows[] = {
+        {"垃圾.{0,8}没人(清|管理)", 2 + 16 + 2 + 2},
+        {"漏水|停电了", 3},
+        {"(?:漏|\\d)水{2,3}", 2 + 3},
+        {"(?<=楼上)漏水(?!了)$", 2},
+        {"[^,。]{0,6}漏\\b", 12 + 1},
+        {"漏.*水", 0},
+        {"(漏)水\\1", 0},
+        {"漏\\X水", 0},
+        {"漏{3,}", 0},
+        {"(?i)漏水", 0},
+        {"𠮷(?:家|𠮷)", 4},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (derive(rows[i].pattern)->longest != rows[i].longest)
+            fail_msg("%s: %zu", rows[i].pattern, derive(rows[i].pattern)->longest);
 }
 
 static void no_memory_is_said(void **state)
@@ -349,7 +376,7 @@ static void regexes_run_when_their_literals_find_no_room(void **state)
 {
     (void)state;
     struct err err = {0};
-    struct rules_builder *builder = rules_builder_new(&err);
+    struct rules_builder *builder = rules_builder_new(RULES_ALL, &err);
     assert_non_null(builder);
     uint32_t target =
         rules_builder_target(builder, &(struct rules_target){.what = EVIDENCE_TAG}, &err);
@@ -502,6 +529,7 @@ int main(void)
         cmocka_unit_test(sets_are_as_the_table_says),
         cmocka_unit_test(bounds_are_kept),
         cmocka_unit_test(a_match_meets_every_set),
+        cmocka_unit_test(the_longest_match_is_known),
         cmocka_unit_test(no_memory_is_said),
         cmocka_unit_test_setup_teardown(regexes_without_literals_are_counted, begin, end),
         cmocka_unit_test_setup_teardown(an_unless_without_literals_counts, begin, end),

@@ -184,8 +184,8 @@ static const struct bad bad_files[] = {
     {U, URGENCY("  - level: red\n    keywords: {3: [着火]}\n"), U ":4:15", "list"},
     {U, URGENCY("  - level: red\n    keywords: [着火]\n    unless: ['演(']\n"), U ":5:14", "regex"},
     {U, URGENCY("  - level: red\n    keywords: [着火]\n    unless: []\n"), U ":5:13", "empty"},
-    {U, URGENCY("  - level: red\n    keywords: [着火]\n    title_keywords: [火]\n"), U ":5:5",
-     "title_keywords"},
+    {U, URGENCY("  - level: red\n    keywords: [着火]\n    title_keyword: [火]\n"), U ":5:5",
+     "title_keyword"},
     {K, KIND("  - kind: rant\n    keywords: {3: [骂]}\n"), K ":3:11", "“rant” is not a kind"},
     {K,
      KIND("  - kind: help\n    keywords: {3: [求助]}\n  - kind: 求助\n"
@@ -207,6 +207,8 @@ static const struct bad bad_files[] = {
     {"sla.yaml", "default: simple\nclasses:\n  - name: simple\n  - nam: x\n", "sla.yaml:4:5",
      "name"},
     {"tag.yaml", "rules: []\n", "tag.yaml", "correct its name"},
+    {"learned/m.tsv", "jiesu-learned\t2\n", "learned/m.tsv:1", "version 1"},
+    {"learned/m.tsv", RULE_PACK("城乡建设\t无此类", "甲\t1\t1\n"), "learned/m.tsv:1: ", "“无此类”"},
     {"categories/b.yml", "rules: []\n", "categories/b.yml", "end in .yaml"},
 };
 
@@ -306,6 +308,7 @@ static void short_memory_is_survived(void **state)
                             "    regexes: {4: ['欠.{0,4}工资']}\n"));
     rule_dir_write(dir, "urgency.yaml",
                    URGENCY("  - level: red\n    keywords: [着火]\n    unless: ['演练']\n"));
+    rule_dir_write(dir, "learned/m.tsv", RULE_PACK("城乡建设\t劳动保障", "欠薪\t1\t1\n"));
     struct rules *rules = NULL;
     uint64_t n = 1;
     for (; rules == NULL && n < 10000; n++) {
@@ -372,7 +375,7 @@ static size_t write_examples(const struct rule_dir *dir)
 {
     FILE *file = fopen("rules/FORMAT.md", "r");
     assert_non_null(file);
-    static char text[16384];
+    static char text[32768];
     char line[1024], name[128] = "";
     size_t count = 0;
     bool inside = false;
@@ -399,7 +402,7 @@ static void the_examples_of_the_format_compile(void **state)
 {
     const struct rule_dir *dir = *state;
     rule_dir_drop(dir, "categories/chengxiang.yaml");
-    assert_int_equal(write_examples(dir), 8);
+    assert_int_equal(write_examples(dir), 10);
     struct rules *rules = load(dir);
     assert_int_equal(rules_count(rules).categories, 3);
     struct rules_scratch *scratch = rules_scratch_new();
@@ -408,6 +411,24 @@ static void the_examples_of_the_format_compile(void **state)
     assert_true(span_eq(verdict.category.path, SPAN("城乡建设/城市建设和市政管理/园林绿化环卫")));
     assert_true(span_eq(verdict.department, SPAN("城管局")));
     assert_int_equal((int)verdict.score, 7);
+    static const struct {
+        const char *text;
+        int score;
+        enum urgency urgency;
+    } rows[] = {
+        {"垃圾把门口堵住了", 7, URGENCY_BLUE},    {"没有垃圾", 0, URGENCY_BLUE},
+        {"半夜工地打桩", 0, URGENCY_YELLOW},      {"着火了，已经扑灭", 0, URGENCY_BLUE},
+        {"没有人管着火了", 0, URGENCY_RED},       {"是不是着火了", 0, URGENCY_RED},
+        {"没有水。着火了", 0, URGENCY_RED},       {"担心着火了", 0, URGENCY_BLUE},
+        {"担心什么，已经着火了", 0, URGENCY_RED}, {"不是没有呼吸", 0, URGENCY_RED},
+        {"消防演练火灾", 0, URGENCY_BLUE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(classify(rules, scratch, SPAN(""), span_str(rows[i].text), &verdict, NULL),
+                         0);
+        if ((int)verdict.score != rows[i].score || verdict.urgency != rows[i].urgency)
+            fail_msg("%s: %g, %s", rows[i].text, verdict.score, urgency_name(verdict.urgency));
+    }
     rules_scratch_free(&scratch);
     rules_unref(&rules);
 }

@@ -13,8 +13,9 @@
 #include <stdint.h>
 #include <string.h>
 
-static const char *const names[] = {"categories/a.yaml", "kinds.yaml", "review.yaml",
-                                    "sla.yaml",          "tags.yaml",  "urgency.yaml"};
+static const char *const names[] = {"categories/a.yaml", "kinds.yaml",    "review.yaml",
+                                    "sla.yaml",          "tags.yaml",     "urgency.yaml",
+                                    "conditions.yaml",   "negations.yaml"};
 enum { FILES = sizeof names / sizeof *names };
 static const char *const good[FILES] = {
     "category: 城乡建设\nrules:\n  - path: 市政/环卫\n    keywords: {3: [垃圾]}\n",
@@ -22,7 +23,11 @@ static const char *const good[FILES] = {
     "min_score: 3\nmin_margin: 0.15\n",
     "default: ordinary\nclasses:\n  - name: ordinary\n    resolve: 24h\n",
     "rules:\n  - tag: old\n    name: 老人\n    keywords: [独居]\n",
-    "default: blue\nrules:\n  - level: red\n    keywords: [着火]\n    unless: ['演练']\n",
+    "default: blue\nrules:\n  - level: red\n    keywords: [着火]\n    unless: ['演练']\n"
+    "    conditions: [夜间]\n    unless_conditions: [打架]\n",
+    "conditions:\n  - name: 夜间\n    any: [半夜, {regex: '[十9]点'}]\n  - name: 打架\n"
+    "    near: {within: 5, of: [[停车], [打架]]}\n    none: [{title: 咨询}]\n",
+    "before: {within: 4, words: [没有]}\nafter: {within: 8, words: [误报]}\nexcept: [没有人管]\n",
 };
 
 /* The text that what compiled must classify: the file's own bytes, when they are UTF-8, hold most
@@ -59,12 +64,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .text = i == chosen ? input : span_str(good[i])};
     struct rules_files files = {.list = list, .count = FILES, .capacity = FILES};
     struct err err = {0};
-    struct rules *rules = rules_compile(&files, &err);
+    struct rules *rules = rules_compile(&files, RULES_ALL, &err);
     if (rules == NULL) {
         CHECK(err.code != ERR_NONE && err.text[0] != '\0');
-        /* A class that sla.yaml lost may be missed elsewhere; all else is the chosen file's fault.
-         */
-        CHECK(strncmp(err.text, names[chosen], strlen(names[chosen])) == 0 || chosen == 3);
+        /* A class that sla.yaml lost, or a condition, may be missed elsewhere; all else is the chosen
+         * file's fault. */
+        CHECK(strncmp(err.text, names[chosen], strlen(names[chosen])) == 0 || chosen == 3 ||
+              chosen == 6);
         return 0;
     }
     classify_with(rules, input);

@@ -1,0 +1,186 @@
+/*
+ * classify_private: the inside of a classification, shared by its three steps: find, decide, show.
+ */
+#ifndef JIESU_CLASSIFIERS_CLASSIFY_PRIVATE_H
+#define JIESU_CLASSIFIERS_CLASSIFY_PRIVATE_H
+
+#include "classifiers/condition_near.h"
+#include "classifiers/evidence.h"
+#include "classifiers/learned.h"
+#include "classifiers/negation.h"
+#include "classifiers/rules.h"
+#include "classifiers/rules_private.h"
+#include "classifiers/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a text gave one target. */
+struct classify_cell {
+    uint32_t epoch;
+    int score;
+    uint32_t matches; /* those that count, of the target itself or below it */
+    bool hit;         /* one of the target itself */
+    bool set_aside;   /* an `unless` of its rule matched */
+};
+
+/* A hand-written value in a text: a chain of its first LIMIT_OCCURRENCES occurrences. */
+struct classify_met {
+    uint32_t epoch;
+    uint32_t count;       /* all its occurrences */
+    uint32_t first, last; /* in rules_scratch.occurrences */
+    uint32_t text_first;  /* its first one in the body, or RULES_NONE */
+};
+
+struct classify_occurrence {
+    uint32_t from, to;
+    uint32_t next; /* or RULES_NONE */
+};
+
+/* A hit that is an n-gram: its index among the hits. */
+struct classify_ngram_hit {
+    uint32_t hit, ngram;
+};
+
+/* What is counted of a target until it is handed over to the rule set. */
+struct classify_count {
+    uint32_t hits;
+    uint64_t nanoseconds;
+};
+
+/* What is known of a condition. */
+struct classify_condition {
+    uint32_t woken_epoch; /* it is in the list of the woken */
+    uint32_t epoch;       /* the text that the rest is about */
+    bool holds;
+    bool limited;      /* it might be otherwise: a regex was stopped by a limit */
+    uint32_t from, to; /* where, when it holds by a word; else from == to */
+};
+
+enum { CLASSIFY_PLACES = 4 };
+
+/* A set of a regex's literals in a text: where its first literal ends and its last one begins, and
+ * where all are, when they are few. */
+struct classify_set {
+    uint32_t first_end, last_begin;
+    uint32_t count;
+    uint32_t from[CLASSIFY_PLACES], to[CLASSIFY_PLACES];
+};
+
+/* The sets of a regex's literals that a text met. */
+struct classify_gate {
+    uint32_t epoch;
+    uint32_t met;
+    struct classify_set sets[LIMIT_REGEX_SETS];
+};
+
+enum { CLASSIFY_PLACE_BYTES = 128, CLASSIFY_LINE_DIGITS = 10 };
+
+struct rules_scratch {
+    struct text text;
+    struct regex_scratch *regex;
+    uint32_t epoch;
+    bool regex_limited;
+    struct classify_cell *cells; /* by target */
+    size_t cell_capacity;
+    uint32_t *touched; /* targets with a cell of this epoch */
+    size_t touched_capacity, touched_count;
+    struct keywords_hits hits;
+    struct classify_ngram_hit *ngram_hits;
+    uint32_t *word_hits; /* indexes of hits that are words of rules */
+    size_t ngram_hit_capacity, word_hit_capacity;
+    struct classify_met *met; /* by value, of those with runs */
+    size_t met_capacity;
+    uint32_t *met_values; /* those that were met, as they come */
+    size_t met_value_capacity, met_count;
+    struct classify_occurrence *occurrences;
+    size_t occurrence_count, occurrence_capacity;
+    struct negation negation;
+    struct classify_condition *conditions;
+    size_t condition_capacity;
+    uint32_t *woken; /* conditions to look at */
+    size_t woken_capacity, woken_count;
+    struct near_hit near_hits[LIMIT_NEAR_HITS];
+    struct classify_gate *gates;
+    size_t gate_capacity;
+    uint32_t *ready; /* regexes whose gates are open */
+    size_t ready_capacity, ready_count;
+    struct learned_sums sums;        /* the n-grams that were met */
+    int learned[LEARNED_LABELS_MAX]; /* what each label got from them, when any was met */
+    struct classify_count *counts;   /* by target, of the rule set with this serial */
+    size_t count_capacity;
+    uint32_t *counted; /* targets with a count */
+    size_t counted_capacity, counted_count;
+    uint64_t serial;
+    uint32_t uncounted; /* texts since the last hand-over */
+    struct evidence_match *matches;
+    size_t match_count, match_capacity;
+    struct evidence_picker picker;
+    char places[LIMIT_EVIDENCE][CLASSIFY_PLACE_BYTES]; /* "file:line" of n-grams shown */
+};
+
+/* One classification. */
+struct classify_job {
+    const struct rules *rules;
+    struct rules_scratch *scratch;
+    struct verdict *verdict;
+    uint32_t winner, runner_up; /* first-level targets, or RULES_NONE */
+    bool negated_red;
+};
+
+/* Makes the scratch fit a rule set and forgets the last text. 0, or -1 when memory is short. */
+int classify_begin(struct rules_scratch *scratch, const struct rules *rules);
+/* Room for sorting so many hits, and one more, and for their occurrences. 0, or -1 when memory is short. */
+int classify_fit_hits(struct rules_scratch *scratch, size_t count);
+/* Room for one more item in an array of the scratch: it, moved or not; NULL when memory is short. */
+void *classify_grow(void *items, size_t *capacity, size_t count, size_t size);
+
+/* Where to add to a target's count. */
+struct classify_count *classify_count(struct rules_scratch *scratch, uint32_t target);
+/* Collects the matches and the scores. 0, or -1 when memory is short. */
+int classify_find(struct classify_job *job);
+/* Counts a match of a use. 0, or -1 when memory is short. */
+int classify_add_match(struct classify_job *job, uint32_t use, size_t from, size_t to,
+                       bool negated);
+/* True when a regex that is only asked for matches anywhere. One that its limits stopped does not,
+ * and sets *limited. */
+bool classify_asks(struct classify_job *job, uint32_t asked, bool *limited, size_t *from,
+                   size_t *to);
+/* Looks at a condition, once per text. */
+const struct classify_condition *classify_condition(struct classify_job *job, uint32_t condition);
+/* Looks at all that were woken, and counts their uses. 0, or -1 when memory is short. */
+int classify_conditions(struct classify_job *job);
+/* Fills the verdict, but for its evidence. */
+void classify_decide(struct classify_job *job);
+/* Fills the evidence. */
+void classify_show(struct classify_job *job);
+
+/* A value's mark when this text holds it, else NULL. */
+static inline const struct classify_met *classify_met_value(const struct classify_job *job,
+                                                            uint32_t value)
+{
+    const struct classify_met *met = &job->scratch->met[value];
+    return met->epoch == job->scratch->epoch ? met : NULL;
+}
+
+/* Where a value that was met stands first in a scope, or NULL. */
+static inline const struct classify_occurrence *classify_first(const struct classify_job *job,
+                                                               const struct classify_met *met,
+                                                               enum rules_scope scope)
+{
+    const struct classify_occurrence *all = job->scratch->occurrences;
+    if (scope == RULES_TEXT)
+        return met->text_first == RULES_NONE ? NULL : &all[met->text_first];
+    const struct classify_occurrence *first = &all[met->first];
+    return scope == RULES_ANYWHERE || first->to <= job->scratch->text.title_units ? first : NULL;
+}
+
+/* The score of a target, 0 when this text did not touch it. */
+static inline int classify_score(const struct classify_job *job, uint32_t target)
+{
+    const struct classify_cell *cell = &job->scratch->cells[target];
+    return cell->epoch == job->scratch->epoch ? cell->score : 0;
+}
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * learned: a pack of learned weights: character n-grams, each with one weight per label.
+ *
+ * A linear model over n-grams is a set of weighted keywords, so its n-grams go into the rule set's
+ * one matcher, and what is met adds up here. The labels are first-level categories. The pack is
+ * plain text, one n-gram per line, made by learner.h; its head says where it comes from.
+ *
+ *     jiesu-learned⇥1
+ *     # any line that begins so is a remark; the provenance stands in such lines
+ *     labels⇥城乡建设⇥环境保护
+ *     step⇥0.0071
+ *     bias⇥0.25⇥-0.31
+ *     points⇥36
+ *     lift⇥30⇥-0.8
+ *     few⇥80
+ *     head⇥27
+ *     噪音⇥-31⇥77
+ *
+ * An n-gram counts for more the more often a text holds it (1 + ln(times) / 2), and twice that when
+ * it begins among the first `head` units, where people say what they want. With v these values and w
+ * the weights of a label, the value of the label is step * sum(v w) / sqrt(sum(v v)) + bias: about 1
+ * for a sure yes, -1 for a sure no.
+ *
+ * What a label's value is worth beside hand-written rules: for each unit that it lies below the best
+ * label's, it loses `points`; and all labels gain `lift` for each unit that the best one lies above
+ * the second number of `lift`, so that categories which nothing was learned for keep their chance
+ * when no label is likely. Of a text with n distinct n-grams, fewer than
+ * `few`, both count (n / few)^2 only: a short text tells little. The n-grams stand in the order of their bytes.
+ */
+#ifndef JIESU_CLASSIFIERS_LEARNED_H
+#define JIESU_CLASSIFIERS_LEARNED_H
+
+#include "engine/base/err.h"
+#include "engine/base/span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LEARNED_LABELS_MAX = 16 };
+
+struct learned; /* frozen: any thread may read it */
+
+/* Parses a pack. NULL and *err, "name:line: what; what to do". Copies what it keeps. */
+struct learned *learned_parse(struct span text, const char *name, struct err *err);
+void learned_free(struct learned **learned);
+
+size_t learned_label_count(const struct learned *learned);
+/* Name of a label: a first-level category. */
+struct span learned_label(const struct learned *learned, size_t label);
+size_t learned_ngram_count(const struct learned *learned);
+/* The UTF-8 n-gram, and the line of the file where it stands. */
+struct span learned_ngram(const struct learned *learned, size_t ngram);
+int learned_line(const struct learned *learned, size_t ngram);
+
+/* An n-gram that a text holds. */
+struct learned_met {
+    uint32_t ngram;
+    uint32_t from, to; /* its first place: units [from, to) of the text */
+    uint32_t times;
+};
+
+/* What an n-gram counts for, in sixteenths: 16 to 66. */
+uint32_t learned_value(uint32_t times, bool in_head);
+
+/* The n-grams of one text. Zero it before its first use; it keeps its memory from text to text. */
+struct learned_sums {
+    struct learned_met *met; /* distinct ones, in the order in which they came */
+    size_t count;
+    uint32_t *slots; /* by n-gram: its place in met, if met[slot] is that n-gram and slot < count */
+    size_t capacity;
+    double worth; /* since learned_scores: hundredths of a point for one unit of sum(v w) */
+};
+
+/* Forgets the last text and makes room for any text's n-grams. 0, or -1 when memory is short. */
+int learned_begin(const struct learned *learned, struct learned_sums *sums);
+void learned_sums_free(struct learned_sums *sums);
+
+/* Adds an n-gram of the text: once for each place where it stands, the first place first. Here, and
+ * without a branch (whether an n-gram was met before cannot be foretold), because it runs hundreds of
+ * times per text. */
+static inline void learned_add(struct learned_sums *sums, uint32_t ngram, uint32_t from,
+                               uint32_t to)
+{
+    const uint32_t slot = sums->slots[ngram];
+    const bool known = (slot < sums->count) & (sums->met[slot].ngram == ngram);
+    const uint32_t at = known ? slot : (uint32_t)sums->count;
+    struct learned_met *met = &sums->met[at];
+    sums->slots[ngram] = at;
+    *met = (struct learned_met){.ngram = ngram,
+                                .from = known ? met->from : from,
+                                .to = known ? met->to : to,
+                                .times = known ? met->times + 1 : 1};
+    sums->count += !known;
+}
+
+/* What to add to each label's first-level category, in hundredths of a point; all 0 when no n-gram
+ * was met. */
+void learned_scores(const struct learned *learned, struct learned_sums *sums,
+                    int scores[LEARNED_LABELS_MAX]);
+/* The share of sums->met[met] in a label's score, in hundredths, rounded, after learned_scores: for
+ * evidence. */
+int learned_share(const struct learned *learned, const struct learned_sums *sums, size_t met,
+                  size_t label);
+
+#endif

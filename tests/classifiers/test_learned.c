@@ -1,0 +1,275 @@
+/* Packs of learned weights: the parser, its errors, and the arithmetic against one by hand. */
+#include "classifiers/learned.h"
+#include "engine/base/buf.h"
+#include "engine/base/limits.h"
+#include "engine/base/mem.h"
+#include "engine/base/random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD                                                                                \
+    "jiesu-learned\t1\n# a remark\nlabels\t甲\t乙\t丙\nstep\t0.5\nbias\t0.25\t-0.5\t0\n" \
+    "points\t10\nlift\t4\t-1\nfew\t2\nhead\t5\n"
+#define PACK HEAD "供水\t1\t-2\t3\n噪\t10\t20\t-30\n噪音\t-999\t999\t0\n"
+
+static struct learned *parse(const char *text, struct err *err)
+{
+    return learned_parse(span_str(text), "learned/p.tsv", err);
+}
+
+static void test_reads_a_pack(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct learned *l = parse(PACK, &err);
+    assert_non_null(l);
+    assert_int_equal(learned_label_count(l), 3);
+    assert_true(span_eq(learned_label(l, 1), SPAN("乙")));
+    assert_int_equal(learned_ngram_count(l), 3);
+    assert_true(span_eq(learned_ngram(l, 2), SPAN("噪音")));
+    assert_int_equal(learned_line(l, 0), 10);
+    assert_int_equal(learned_line(l, 2), 12);
+    learned_free(&l);
+    assert_null(l);
+}
+
+/* Every mistake is named with its line. */
+static void test_refuses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"", "learned/p.tsv:0: the pack ends"},
+        {"jiesu-learned\t2\n", "learned/p.tsv:1: this is not version 1"},
+        {"labels\t甲\t乙\n", "learned/p.tsv:1: the line “jiesu-learned” should stand"},
+        {"jiesu-learned\t1\nlabels\t甲\n", "learned/p.tsv:2: a pack needs two labels"},
+        {"jiesu-learned\t1\nlabels\t甲\t甲\n",
+         "learned/p.tsv:2: the label “甲” stands there twice"},
+        {"jiesu-learned\t1\nlabels\t甲\t\n", "label 2 is empty"},
+        {"jiesu-learned\t1\nlabels\t甲\t乙\nstep\tx\n", "learned/p.tsv:3: “step” takes numbers"},
+        {"jiesu-learned\t1\nlabels\t甲\t乙\nstep\t1\nbias\t1\n",
+         "learned/p.tsv:4: “bias” has 1 values; it takes 2"},
+        {"jiesu-learned\t1\nlabels\t甲\t乙\nstep\t1\nbias\t1\t1\npoints\t-1\n",
+         "learned/p.tsv:5: “points” takes numbers from 0"},
+        {HEAD, "the pack holds no n-gram"},
+        {HEAD "供水\t1\t2\n", "learned/p.tsv:10: an n-gram and one weight for each of the 3"},
+        {HEAD "供水\t1\t2\t3\t4\n", "learned/p.tsv:10: an n-gram and one weight"},
+        {HEAD "供水\t1\t2\t1000\n", "learned/p.tsv:10: weight 3 must be a whole number"},
+        {HEAD "供水\t1\t2\t1.5\n", "weight 3 must be"},
+        {HEAD "供水\t1\t2\t-\n", "weight 3 must be"},
+        {HEAD "供水供水供\t1\t2\t3\n", "an n-gram has 1 to 4 characters"},
+        {HEAD "\t1\t2\t3\n", "an n-gram has 1 to 4 characters"},
+        {HEAD "\xFF\t1\t2\t3\n", "the n-gram is no UTF-8"},
+        {HEAD "噪\t1\t2\t3\n供\t1\t2\t3\n", "learned/p.tsv:11: “供” does not stand behind"},
+        {HEAD "噪\t1\t2\t3\n噪\t1\t2\t3\n", "learned/p.tsv:11: “噪” does not stand behind"},
+        {HEAD "噪\t1\t2\t3\n\n", "learned/p.tsv:11: an n-gram and one weight"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = {0};
+        struct learned *l = parse(cases[i].text, &err);
+        if (l != NULL || strstr(err.text, cases[i].says) == NULL)
+            fail_msg("%s: said “%s”", cases[i].text, err.text);
+    }
+    assert_null(parse(HEAD, NULL));
+}
+
+static void test_refuses_too_many(void **state)
+{
+    (void)state;
+    struct buf pack = {0};
+    struct err err = {0};
+    buf_str(&pack, HEAD);
+    for (unsigned i = 0; i <= LIMIT_LEARNED_NGRAMS; i++) {
+        unsigned unit = 0x4E00 + i / 141, second = 0x4E00 + i % 141;
+        const char utf8[6] = {
+            (char)(0xE0 | unit >> 12),           (char)(0x80 | (unit >> 6 & 0x3F)),
+            (char)(0x80 | (unit & 0x3F)),        (char)(0xE0 | second >> 12),
+            (char)(0x80 | (second >> 6 & 0x3F)), (char)(0x80 | (second & 0x3F))};
+        buf_append(&pack, utf8, sizeof utf8);
+        buf_str(&pack, "\t1\t1\t1\n");
+    }
+    assert_true(buf_ok(&pack));
+    assert_null(learned_parse(buf_view(&pack), "p", &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    buf_free(&pack);
+}
+
+/* 噪 stands twice, first outside the head; 供水 once, in it. */
+static void test_scores(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct learned *l = parse(PACK, &err);
+    assert_non_null(l);
+    struct learned_sums sums = {0};
+    int scores[LEARNED_LABELS_MAX];
+    assert_int_equal(learned_begin(l, &sums), 0);
+    learned_add(&sums, 0, 4, 6);
+    learned_add(&sums, 1, 5, 6);
+    learned_add(&sums, 1, 9, 10);
+    assert_int_equal(sums.count, 2);
+    learned_scores(l, &sums, scores);
+    const double v0 = 32, v1 = 22, norm = sqrt(v0 * v0 + v1 * v1);
+    const double values[3] = {0.5 * (v0 * 1 + v1 * 10) / norm + 0.25,
+                              0.5 * (v0 * -2 + v1 * 20) / norm - 0.5,
+                              0.5 * (v0 * 3 + v1 * -30) / norm};
+    for (size_t k = 0; k < 3; k++)
+        assert_int_equal(scores[k],
+                         lrint(100 * (10 * (values[k] - values[1]) + 4 * (values[1] + 1))));
+    for (size_t k = 3; k < LEARNED_LABELS_MAX; k++)
+        assert_int_equal(scores[k], 0);
+    assert_int_equal(learned_share(l, &sums, 1, 1), lrint(100 * 10 * 0.5 * v1 * 20 / norm));
+
+    /* One n-gram is half of `few`: a quarter counts. */
+    assert_int_equal(learned_begin(l, &sums), 0);
+    learned_add(&sums, 1, 5, 6);
+    learned_scores(l, &sums, scores);
+    assert_int_equal(scores[1], lrint(25 * 4 * (0.5 * 20 - 0.5 + 1)));
+
+    assert_int_equal(learned_begin(l, &sums), 0);
+    learned_scores(l, &sums, scores);
+    for (size_t k = 0; k < LEARNED_LABELS_MAX; k++)
+        assert_int_equal(scores[k], 0);
+    learned_sums_free(&sums);
+    learned_free(&l);
+}
+
+/* When no label reaches the floor, the best gets nothing and the others lose. */
+static void test_unlikely_labels_get_nothing(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct learned *l =
+        parse("jiesu-learned\t1\nlabels\t甲\t乙\nstep\t0\nbias\t-1.5\t-2\npoints\t10\n"
+              "lift\t4\t-1\nfew\t0\nhead\t0\n噪\t1\t1\n",
+              &err);
+    assert_non_null(l);
+    struct learned_sums sums = {0};
+    int scores[LEARNED_LABELS_MAX];
+    assert_int_equal(learned_begin(l, &sums), 0);
+    learned_add(&sums, 0, 0, 1);
+    learned_scores(l, &sums, scores);
+    assert_int_equal(scores[0], 0);
+    assert_int_equal(scores[1], -500);
+    learned_sums_free(&sums);
+    learned_free(&l);
+}
+
+static void write_wide(struct buf *pack, size_t labels, size_t ngrams)
+{
+    buf_str(pack, "jiesu-learned\t1\nlabels");
+    for (size_t k = 0; k < labels; k++)
+        buf_printf(pack, "\tL%zu", k);
+    buf_str(pack, "\nstep\t0.01\nbias");
+    for (size_t k = 0; k < labels; k++)
+        buf_str(pack, "\t0");
+    buf_str(pack, "\npoints\t1\nlift\t0\t0\nfew\t0\nhead\t3\n");
+    for (size_t n = 0; n < ngrams; n++) {
+        buf_printf(pack, "%c%c", (int)('a' + n / 26), (int)('a' + n % 26));
+        for (size_t k = 0; k < labels; k++)
+            buf_printf(pack, "\t%d", (int)((n * 37 + k * 101) % 1999) - 999);
+        buf_char(pack, '\n');
+    }
+}
+
+/* Any number of labels, random texts: the sums are those of plain loops. */
+static void test_equals_plain_sums(void **state)
+{
+    (void)state;
+    struct random random = {7};
+    enum { NGRAMS = 200 };
+    for (size_t labels = 2; labels <= LEARNED_LABELS_MAX; labels++) {
+        struct buf pack = {0};
+        struct err err = {0};
+        write_wide(&pack, labels, NGRAMS);
+        struct learned *l = learned_parse(buf_view(&pack), "p", &err);
+        assert_non_null(l);
+        struct learned_sums sums = {0};
+        for (int round = 0; round < 20; round++) {
+            uint32_t times[NGRAMS] = {0}, first[NGRAMS] = {0};
+            assert_int_equal(learned_begin(l, &sums), 0);
+            for (uint32_t at = 0; at < 300; at++) {
+                uint32_t n = (uint32_t)random_below(&random, NGRAMS);
+                first[n] = times[n]++ == 0 ? at : first[n];
+                learned_add(&sums, n, at, at + 2);
+            }
+            double values[LEARNED_LABELS_MAX] = {0}, squares = 0, best = -INFINITY;
+            for (size_t n = 0; n < NGRAMS; n++) {
+                double v = times[n] == 0 ? 0 : learned_value(times[n], first[n] < 3);
+                squares += v * v;
+                for (size_t k = 0; k < labels; k++)
+                    values[k] += 0.01 * v * ((double)((n * 37 + k * 101) % 1999) - 999);
+            }
+            int scores[LEARNED_LABELS_MAX];
+            learned_scores(l, &sums, scores);
+            for (size_t k = 0; k < labels; k++)
+                best = fmax(best, values[k] / sqrt(squares));
+            for (size_t k = 0; k < labels; k++)
+                assert_true(fabs(scores[k] - 100 * (values[k] / sqrt(squares) - best)) < 0.51);
+        }
+        learned_sums_free(&sums);
+        learned_free(&l);
+        buf_free(&pack);
+    }
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    for (uint32_t times = 1; times <= 8; times++) {
+        double wanted = 16 * (1 + log(times) / 2);
+        assert_true(fabs(learned_value(times, false) - wanted) <= 0.5);
+        assert_int_equal(learned_value(times, true), 2 * learned_value(times, false));
+    }
+    assert_int_equal(learned_value(1000000, false), learned_value(8, false));
+}
+
+static void test_without_memory(void **state)
+{
+    (void)state;
+    struct learned *l = NULL;
+    for (uint64_t n = 1; l == NULL; n++) {
+        struct err err = {0};
+        mem_fail_at(n);
+        l = parse(PACK, &err);
+        mem_fail_at(0);
+        assert_true(l != NULL || err.code == ERR_NOMEM);
+        assert_true(n < 100);
+    }
+    struct learned_sums sums = {0};
+    int done = -1;
+    for (uint64_t n = 1; done != 0; n++) {
+        mem_fail_at(n);
+        done = learned_begin(l, &sums);
+        mem_fail_at(0);
+        assert_true(n < 10);
+    }
+    learned_sums_free(&sums);
+    learned_free(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reads_a_pack),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_refuses_too_many),
+        cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_unlikely_labels_get_nothing),
+        cmocka_unit_test(test_equals_plain_sums),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_without_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
