@@ -27,7 +27,7 @@ CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DJIESU_VERSION='"$(VERSION)"' -DJIESU_
 CFLAGS := -std=c17 $(OPT) -g -fno-omit-frame-pointer -fstack-protector-strong $(WARN)
 CXXFLAGS := -std=c++17 $(OPT) -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Werror
 LDFLAGS :=
-LDLIBS := -luv -lhiredis -lpcre2-16 -lyaml -lsqlite3 -lsimdjson -lxxhash -lstdc++ -lpthread -lm
+LDLIBS := -luv -lhiredis -lpcre2-16 -lyaml -llinear -lsqlite3 -lsimdjson -lxxhash -lstdc++ -lpthread -lm
 ifneq ($(SAN),)
   CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
   CXXFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
@@ -136,12 +136,23 @@ endef
 $(foreach r,$(TEST_ROOMS),$(eval $(call test_rule,$(r))))
 .SECONDARY:
 
-BENCH_TOOLS := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+# Those that measure against Hyperscan are built by their own targets: nothing else needs it.
+PEER_TOOLS := $(B)/bench/match $(B)/bench/classify
+BENCH_TOOLS := $(filter-out $(PEER_TOOLS),$(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c)))
 bench-tools: $(BENCH_TOOLS)
 $(B)/bench/%: $(B)/bench/%.o $(CLI) $(LIBS)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+
+$(B)/.bootstrap-bench: scripts/bootstrap.sh
+	@scripts/bootstrap.sh build bench
+	@mkdir -p $(B) && touch $@
+$(PEER_TOOLS): $(patsubst %.c,$(B)/%.o,$(wildcard bench/matchers/*.c))
+$(PEER_TOOLS:=.o) $(patsubst %.c,$(B)/%.o,$(wildcard bench/matchers/*.c)): | $(B)/.bootstrap-bench
+$(PEER_TOOLS): LDLIBS += -lhs -lpcre2-8
+# It sees the literals that a rule set's matcher is built of.
+$(B)/bench/classify: LDFLAGS += -Wl,--wrap=keywords_add
 
 CHAOS := $(B)/tests/chaos/chaos
 $(CHAOS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/chaos/*.c)) $(CLI) $(LIBS)
@@ -168,6 +179,12 @@ check: all ## format, floors, headers, cppcheck, clang-tidy
 bench: $(B)/jiesu bench-tools ## every figure of README: end to end, ceiling, peer
 	@B=$(B) DATA=$(DATA) bench/run.sh
 
+bench-match: $(B)/bench/match ## finding keywords, against Hyperscan and others
+	$(B)/bench/match --data $(DATA)/complaints_unlabelled.tsv --out $(B)/bench/match.json
+
+bench-classify: $(B)/bench/classify ## classifying with all rules, against Hyperscan's mere scan
+	$(B)/bench/classify --data $(DATA)/complaints_unlabelled.tsv --out $(B)/bench/classify.json
+
 chaos: $(B)/jiesu $(CHAOS) ## kill, freeze, cut and fill for 30 rounds; nothing may be lost
 	@B=$(B) DATA=$(DATA) tests/chaos/run.sh
 
@@ -193,5 +210,5 @@ clean: ## remove what was built
 
 -include $(shell find $(B) -name '*.d' -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: all help bench-tools demo run test check bench chaos fuzz asan ubsan tsan install clean \
+.PHONY: all help bench-tools demo run test check bench bench-match bench-classify chaos fuzz asan ubsan tsan install clean \
         $(addprefix test-,$(TEST_ROOMS))

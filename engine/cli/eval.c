@@ -6,19 +6,18 @@
  * enter it.
  */
 #include "classifiers/rules.h"
-#include "engine/base/mem.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/eval_tally.h"
 #include "engine/cli/lines.h"
 #include "engine/cli/tsv.h"
 #include "engine/http/json_writer.h"
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
-    "jiesu eval [--rules DIR] --data FILE.tsv [--json]\n"
+    "jiesu eval [--rules DIR] --data FILE.tsv [--no-learned] [--no-hand] [--json]\n"
     "\n"
     "Classifies labelled texts and prints how often the first-level category is right. FILE.tsv "
     "has a\n"
@@ -27,6 +26,8 @@ static const char help[] =
     "  --data FILE  the labelled texts (- for standard input)\n"
     "  --rules DIR  the folder of the rule set (JIESU_RULES, else ./rules, else " JIESU_SHARE
     "/rules)\n"
+    "  --no-learned without the learned weights\n"
+    "  --no-hand    without the hand-written rules for categories\n"
     "  --json       one JSON object instead of the table\n"
     "  --help       this text\n"
     "\n"
@@ -34,23 +35,22 @@ static const char help[] =
     "data\n"
     "cannot be read, 78 the rule set is wrong.\n";
 
-enum { MAX_LABELS = 1000 };
 enum column { COLUMN_ID, COLUMN_LABEL, COLUMN_TITLE, COLUMN_BODY, COLUMNS };
 static const char *const column_names[COLUMNS] = {"id", "label", "title", "body"};
-
-struct label {
-    char *name;                         /* owned */
-    uint64_t support, predicted, right; /* rows that have it, got it, and both */
-};
 
 struct eval {
     const struct rules *rules;
     struct rules_scratch *scratch;
     size_t columns;            /* cells that a row must have */
     size_t column_at[COLUMNS]; /* which of them is which */
-    struct label *labels;
-    size_t label_count, label_capacity;
-    uint64_t rows, bad_rows, right, reviews;
+    struct tally tally;
+    uint64_t bad_rows, reviews;
+};
+
+struct options {
+    const char *rules, *data;
+    bool json;
+    unsigned parts;
 };
 
 static int read_header(struct eval *eval, struct span line, struct err *err)
@@ -70,36 +70,6 @@ static int read_header(struct eval *eval, struct span line, struct err *err)
     return 0;
 }
 
-/* The entry of a label, made when new; NULL and *err when there are too many or memory is short. */
-static struct label *find_label(struct eval *eval, struct span name, struct err *err)
-{
-    for (size_t i = 0; i < eval->label_count; i++)
-        if (span_eq(span_str(eval->labels[i].name), name))
-            return &eval->labels[i];
-    if (eval->label_count == MAX_LABELS) {
-        err_set(err, ERR_LIMIT, "more than %d different labels", MAX_LABELS);
-        return NULL;
-    }
-    if (eval->label_count == eval->label_capacity) {
-        size_t capacity = eval->label_capacity == 0 ? 16 : eval->label_capacity * 2;
-        struct label *labels = mem_resize(eval->labels, capacity, sizeof *labels);
-        if (labels == NULL) {
-            err_set(err, ERR_NOMEM, "out of memory");
-            return NULL;
-        }
-        eval->labels = labels;
-        eval->label_capacity = capacity;
-    }
-    struct label *label = &eval->labels[eval->label_count];
-    *label = (struct label){.name = mem_strndup(name.ptr, name.len)};
-    if (label->name == NULL) {
-        err_set(err, ERR_NOMEM, "out of memory");
-        return NULL;
-    }
-    eval->label_count++;
-    return label;
-}
-
 /* Counts one row. 0, or -1 and *err when it is no good. */
 static int count_row(struct eval *eval, struct span line, struct err *err)
 {
@@ -117,99 +87,105 @@ static int count_row(struct eval *eval, struct span line, struct err *err)
         return -1;
     struct span predicted = verdict.category.path;
     predicted = span_cut(&predicted, '/');
-    bool right = span_eq(predicted, gold);
-    struct label *label = find_label(eval, gold, err);
-    if (label == NULL)
+    if (tally_add(&eval->tally, gold, predicted, err) != 0)
         return -1;
-    label->support++;
-    label->right += right;
-    if (predicted.len != 0) {
-        label = find_label(eval, predicted, err);
-        if (label == NULL)
-            return -1;
-        label->predicted++;
-    }
-    eval->rows++;
-    eval->right += right;
     eval->reviews += verdict.review;
     return 0;
 }
 
-static double ratio(uint64_t part, uint64_t whole)
+/* --- the answer --- */
+
+static void write_label(struct json_writer *w, const struct tally_label *label)
 {
-    return whole == 0 ? 0 : (double)part / (double)whole;
+    json_key(w, label->name);
+    json_open_object(w);
+    json_member_double(w, "precision", tally_ratio(label->right, label->predicted));
+    json_member_double(w, "recall", tally_ratio(label->right, label->support));
+    json_member_double(w, "f1", tally_f1(label));
+    json_member_i64(w, "support", (int64_t)label->support);
+    json_member_i64(w, "predicted", (int64_t)label->predicted);
+    json_close_object(w);
 }
 
-static double f1_of(const struct label *label)
+/* {"label": {"label that its rows got": rows}}; the name of none is "". */
+static void write_confusion(struct json_writer *w, const struct tally *tally)
 {
-    return ratio(2 * label->right, label->support + label->predicted);
-}
-
-static double macro_f1(const struct eval *eval)
-{
-    double sum = 0;
-    size_t count = 0;
-    for (size_t i = 0; i < eval->label_count; i++) {
-        if (eval->labels[i].support == 0)
+    json_open_object(w);
+    for (uint32_t gold = 0; gold < tally->label_count; gold++) {
+        if (tally->labels[gold].support == 0)
             continue;
-        sum += f1_of(&eval->labels[i]);
-        count++;
+        json_key(w, tally->labels[gold].name);
+        json_open_object(w);
+        for (uint32_t got = 0; got <= tally->label_count; got++) {
+            bool none = got == tally->label_count;
+            uint64_t rows = tally_confused(tally, gold, none ? TALLY_NONE : got);
+            if (rows != 0)
+                json_member_i64(w, none ? "" : tally->labels[got].name, (int64_t)rows);
+        }
+        json_close_object(w);
     }
-    return count == 0 ? 0 : sum / (double)count;
+    json_close_object(w);
 }
 
 static void write_json(struct buf *out, const struct eval *eval)
 {
+    const struct tally *tally = &eval->tally;
     struct json_writer w = json_writer(out);
     json_open_object(&w);
-    json_member_i64(&w, "rows", (int64_t)eval->rows);
+    json_member_i64(&w, "rows", (int64_t)tally->rows);
     json_member_i64(&w, "bad_rows", (int64_t)eval->bad_rows);
-    json_member_double(&w, "accuracy", ratio(eval->right, eval->rows));
-    json_member_double(&w, "macro_f1", macro_f1(eval));
-    json_member_double(&w, "review_rate", ratio(eval->reviews, eval->rows));
+    json_member_double(&w, "accuracy", tally_ratio(tally->right, tally->rows));
+    json_member_double(&w, "macro_f1", tally_macro_f1(tally));
+    json_member_double(&w, "review_rate", tally_ratio(eval->reviews, tally->rows));
     json_member_string(&w, "rule_set", rules_id(eval->rules));
     json_key(&w, "labels");
     json_open_object(&w);
-    for (size_t i = 0; i < eval->label_count; i++) {
-        const struct label *label = &eval->labels[i];
-        json_key(&w, label->name);
-        json_open_object(&w);
-        json_member_double(&w, "precision", ratio(label->right, label->predicted));
-        json_member_double(&w, "recall", ratio(label->right, label->support));
-        json_member_double(&w, "f1", f1_of(label));
-        json_member_i64(&w, "support", (int64_t)label->support);
-        json_member_i64(&w, "predicted", (int64_t)label->predicted);
-        json_close_object(&w);
-    }
+    for (size_t i = 0; i < tally->label_count; i++)
+        write_label(&w, &tally->labels[i]);
     json_close_object(&w);
+    json_key(&w, "confusion");
+    write_confusion(&w, tally);
     json_close_object(&w);
     buf_char(out, '\n');
+}
+
+/* Rows by their label and by the one they got, whose number stands above; "none" for no category. */
+static void write_matrix(struct buf *out, const struct tally *tally)
+{
+    buf_str(out, "\nrows of a label, by the label that they got\n");
+    for (size_t i = 0; i < tally->label_count; i++)
+        buf_printf(out, "%6zu", i + 1);
+    buf_str(out, "  none\n");
+    for (uint32_t gold = 0; gold < tally->label_count; gold++) {
+        if (tally->labels[gold].support == 0)
+            continue;
+        for (uint32_t got = 0; got <= tally->label_count; got++)
+            buf_printf(out, "%6llu",
+                       (unsigned long long)tally_confused(
+                           tally, gold, got == tally->label_count ? TALLY_NONE : got));
+        buf_printf(out, "  %u %s\n", gold + 1, tally->labels[gold].name);
+    }
 }
 
 /* The label comes last: Chinese names are two columns wide, and nothing stands behind them to
  * align. */
 static void write_table(struct buf *out, const struct eval *eval)
 {
-    buf_printf(out, "rows         %llu\n", (unsigned long long)eval->rows);
-    buf_printf(out, "accuracy     %.4f\n", ratio(eval->right, eval->rows));
-    buf_printf(out, "macro-F1     %.4f\n", macro_f1(eval));
-    buf_printf(out, "review rate  %.4f\n\n", ratio(eval->reviews, eval->rows));
+    const struct tally *tally = &eval->tally;
+    buf_printf(out, "rows         %zu\n", tally->rows);
+    buf_printf(out, "accuracy     %.4f\n", tally_ratio(tally->right, tally->rows));
+    buf_printf(out, "macro-F1     %.4f\n", tally_macro_f1(tally));
+    buf_printf(out, "review rate  %.4f\n\n", tally_ratio(eval->reviews, tally->rows));
     buf_str(out, "precision  recall      F1  support  predicted  label\n");
-    for (size_t i = 0; i < eval->label_count; i++) {
-        const struct label *label = &eval->labels[i];
-        buf_printf(out, "%9.4f  %6.4f  %6.4f  %7llu  %9llu  %s\n",
-                   ratio(label->right, label->predicted), ratio(label->right, label->support),
-                   f1_of(label), (unsigned long long)label->support,
-                   (unsigned long long)label->predicted, label->name);
+    for (size_t i = 0; i < tally->label_count; i++) {
+        const struct tally_label *label = &tally->labels[i];
+        buf_printf(out, "%9.4f  %6.4f  %6.4f  %7llu  %9llu  %zu %s\n",
+                   tally_ratio(label->right, label->predicted),
+                   tally_ratio(label->right, label->support), tally_f1(label),
+                   (unsigned long long)label->support, (unsigned long long)label->predicted, i + 1,
+                   label->name);
     }
-}
-
-static int most_support_first(const void *a, const void *b)
-{
-    const struct label *left = a, *right = b;
-    if (left->support != right->support)
-        return left->support > right->support ? -1 : 1;
-    return strcmp(left->name, right->name);
+    write_matrix(out, tally);
 }
 
 /* Reads all rows. 0, or -1 and *err when the file as a whole cannot be used. */
@@ -236,10 +212,8 @@ static int run(struct eval *eval, struct lines *lines, bool json)
 {
     struct err err = {0};
     struct buf out = {0};
-    if (read_rows(eval, lines, &err) != 0)
+    if (read_rows(eval, lines, &err) != 0 || tally_sort(&eval->tally, &err) != 0)
         return command_fail("eval", COMMAND_UNAVAILABLE, &err);
-    if (eval->label_count > 1)
-        qsort(eval->labels, eval->label_count, sizeof *eval->labels, most_support_first);
     if (json)
         write_json(&out, eval);
     else
@@ -253,10 +227,10 @@ static int run(struct eval *eval, struct lines *lines, bool json)
     return eval->bad_rows == 0 ? COMMAND_OK : COMMAND_FINDING;
 }
 
-static int load_and_run(const char *dir, const char *data, bool json)
+static int load_and_run(const struct options *options)
 {
     struct err err = {0};
-    struct rules *rules = rules_load(command_rules_dir(dir), &err);
+    struct rules *rules = rules_load_with(command_rules_dir(options->rules), options->parts, &err);
     if (rules == NULL)
         return command_fail("eval", COMMAND_CONFIG, &err);
     struct eval eval = {.rules = rules, .scratch = rules_scratch_new()};
@@ -264,12 +238,10 @@ static int load_and_run(const char *dir, const char *data, bool json)
     if (eval.scratch == NULL)
         err_set(&err, ERR_NOMEM, "out of memory");
     else
-        lines = lines_open(data, &err);
-    int status =
-        lines == NULL ? command_fail("eval", COMMAND_UNAVAILABLE, &err) : run(&eval, lines, json);
-    for (size_t i = 0; i < eval.label_count; i++)
-        mem_free(eval.labels[i].name);
-    mem_free(eval.labels);
+        lines = lines_open(options->data, &err);
+    int status = lines == NULL ? command_fail("eval", COMMAND_UNAVAILABLE, &err)
+                               : run(&eval, lines, options->json);
+    tally_free(&eval.tally);
     lines_free(&lines);
     rules_scratch_free(&eval.scratch);
     rules_unref(&rules);
@@ -280,27 +252,32 @@ int command_eval(int argc, char **argv)
 {
     static const struct option known[] = {{"rules", required_argument, NULL, 'r'},
                                           {"data", required_argument, NULL, 'd'},
+                                          {"no-learned", no_argument, NULL, 'L'},
+                                          {"no-hand", no_argument, NULL, 'H'},
                                           {"json", no_argument, NULL, 'j'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    const char *rules = NULL, *data = NULL;
-    bool json = false;
+    struct options options = {.parts = RULES_ALL};
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 'h')
             return fputs(help, stdout) < 0 ? COMMAND_UNAVAILABLE : COMMAND_OK;
         if (c == 'r')
-            rules = optarg;
+            options.rules = optarg;
         else if (c == 'd')
-            data = optarg;
+            options.data = optarg;
         else if (c == 'j')
-            json = true;
+            options.json = true;
+        else if (c == 'L')
+            options.parts &= ~(unsigned)RULES_LEARNED;
+        else if (c == 'H')
+            options.parts &= ~(unsigned)RULES_HAND;
         else
             return command_usage("eval", "that option is not understood");
     }
     if (optind < argc)
         return command_usage("eval", "“%s” is one argument too many", argv[optind]);
-    if (data == NULL)
+    if (options.data == NULL)
         return command_usage("eval", "--data FILE.tsv is missing");
-    return load_and_run(rules, data, json);
+    return load_and_run(&options);
 }

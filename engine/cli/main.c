@@ -13,6 +13,8 @@ static const struct {
     {"demo", command_demo, "the whole road with simulated residents and grid workers"},
     {"classify", command_classify, "classify lines of text"},
     {"eval", command_eval, "measure the rule set on labelled texts"},
+    {"learn", command_learn, "learn weights of n-grams from labelled texts"},
+    {"rules", command_rules, "tools for the rule author: check, test, explain and more"},
 };
 
 static void print_help(FILE *out)
