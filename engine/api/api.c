@@ -17,6 +17,8 @@ static const struct http_route routes[] = {
     {HTTP_POST_, "/v1/orders/{id}/resolve", orders_resolve, LIMIT_HTTP_BODY_BYTES,
      "application/json", 0},
     {HTTP_GET_, "/v1/workers/{id}/queue", workers_queue, 0, NULL, 0},
+    {HTTP_GET_, "/v1/rules", rules_get, 0, NULL, 0},
+    {HTTP_POST_, "/v1/rules/reload", rules_reload, 0, NULL, 0},
     {HTTP_GET_, "/livez", health_live, 0, NULL, 0},
     {HTTP_GET_, "/readyz", health_ready, 0, NULL, 0},
     {HTTP_GET_, "/metrics", health_metrics, 0, NULL, 0},

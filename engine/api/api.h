@@ -12,12 +12,25 @@
 #include "engine/http/http.h"
 #include "engine/model/policy.h"
 #include "engine/store/dispatcher.h"
+#include "engine/store/mailbox.h"
 #include "engine/store/redis.h"
 
 #include <stddef.h>
 #include <uv.h>
 
 struct api;
+
+/* One request to load the rule set again. The asker fills the first part and keeps it until it comes
+ * back to its mailbox. */
+struct api_reload {
+    struct mailbox_item item; /* first; its handle is the asker's */
+    struct mailbox *mailbox;
+
+    struct api_reload *next; /* the reloader's */
+    struct err err;          /* why it was refused, or ERR_NONE */
+    bool changed;            /* the rule set is another one than before */
+    struct policy *policy;   /* what is in force now: the asker's reference */
+};
 
 struct api_options {
     uv_loop_t *loop;
@@ -28,6 +41,8 @@ struct api_options {
     struct policy *(*policy)(void *ctx);
     /* True when the engine takes requests: not starting, not stopping. Any thread. */
     bool (*accepting)(void *ctx);
+    /* Loads the rule set again and posts the request back. Any thread. */
+    void (*reload)(void *ctx, struct api_reload *request);
     void *ctx;
     uint32_t reply_budget_ms; /* zero takes the value of limits.h */
 };

@@ -27,6 +27,7 @@ http_handler complaints_post, complaints_get;
 http_handler classify_post;
 http_handler orders_get_one, orders_accept, orders_resolve;
 http_handler workers_queue;
+http_handler rules_get, rules_reload;
 http_handler health_live, health_ready, health_metrics;
 
 /* An answer in JSON from a buf: 503 when the buf failed. Frees the buf. */

@@ -27,6 +27,10 @@ enum { CONFIG_VALUE_BYTES = 512 };
       "folder of the outbox and of the embedded Redis; one engine each")                           \
     X(SETTING_RULES, "rules", text, "", 0, 0,                                                      \
       "folder of the rule set; empty: ./rules, or the installed one")                              \
+    X(SETTING_WATCH, "watch", boolean, "no", 0, 0,                                                 \
+      "yes: loads the rule set again by itself when its files have changed")                       \
+    X(SETTING_LEARNED, "learned", boolean, "yes", 0, 0,                                            \
+      "no: classifies with the hand-written rules alone")                                          \
     X(SETTING_REDIS, "redis", text, "", 0, 0,                                                      \
       "unix:PATH, redis://host:port/db, or host:port,host:port,... of a Cluster; empty: embedded") \
     X(SETTING_REDIS_PASSWORD_FILE, "redis-password-file", text, "", 0, 0,                          \

@@ -12,6 +12,7 @@
 
 #include "engine/app/http_loop.h"
 #include "engine/app/redis_child.h"
+#include "engine/app/reload.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
@@ -43,8 +44,7 @@ struct engine {
     uv_timer_t log_flush;
     bool handles_open;
 
-    uv_mutex_t policy_lock;
-    struct policy *policy;
+    struct reload *reload;
     struct redis_target target;
     struct redis_child *child; /* NULL when Redis is not ours */
     struct dispatcher *dispatcher;
@@ -61,11 +61,12 @@ struct engine {
 
 static struct policy *current_policy(void *ctx)
 {
-    struct engine *e = ctx;
-    uv_mutex_lock(&e->policy_lock);
-    struct policy *policy = policy_ref(e->policy);
-    uv_mutex_unlock(&e->policy_lock);
-    return policy;
+    return reload_policy(((struct engine *)ctx)->reload);
+}
+
+static void ask_reload(void *ctx, struct api_reload *request)
+{
+    reload_ask(((struct engine *)ctx)->reload, request);
 }
 
 static bool is_accepting(void *ctx)
@@ -85,11 +86,13 @@ static void close_handles(struct engine *e)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     uv_close((uv_handle_t *)&e->terminate, NULL);
     uv_close((uv_handle_t *)&e->interrupt, NULL);
     uv_close((uv_handle_t *)&e->loop_stopped, NULL);
     uv_close((uv_handle_t *)&e->log_flush, NULL);
+    reload_close(&e->reload);
 }
 
 static void on_child_stopped(void *ctx)
@@ -263,6 +266,7 @@ static int open_loops(struct engine *e, struct err *err)
                 .library = functions_lua,
                 .policy = current_policy,
                 .accepting = is_accepting,
+                .reload = ask_reload,
                 .ctx = e,
                 .reply_budget_ms = (uint32_t)config_number(e->config, SETTING_REPLY_BUDGET_MS)},
         .on_stopped = tell_loop_stopped,
@@ -283,11 +287,12 @@ static void announce(const struct engine *e)
 {
     char redis[REDIS_HOST_BYTES + 8];
     (void)snprintf(redis, sizeof(redis), "unix:%s", e->target.host[0]);
-    const struct span rule_set = rules_id(policy_rules(e->policy));
+    struct policy *policy = reload_policy(e->reload);
     log_write(LOG_INFO, "app", "listening", LOG_STR("version", JIESU_VERSION),
               LOG_STR("host", e->host), LOG_INT("port", e->port), LOG_INT("threads", e->loop_count),
               LOG_STR("redis", e->child != NULL ? redis : config_text(e->config, SETTING_REDIS)),
-              LOG_SPAN("rule_set", rule_set), LOG_INT("pid", getpid()));
+              LOG_SPAN("rule_set", rules_id(policy_rules(policy))), LOG_INT("pid", getpid()));
+    policy_unref(&policy);
     if (!config_bool(e->config, SETTING_EXAMPLES))
         return;
     const bool v6 = strchr(e->host, ':') != NULL;
@@ -322,13 +327,15 @@ static int start(struct engine *e, struct err *err)
     const char *data = config_text(e->config, SETTING_DATA);
     if (mkdir(data, 0700) < 0 && errno != EEXIST)
         return err_set(err, ERR_CONFIG, "data: %s: %s", data, strerror(errno));
-    e->policy = policy_load(config_text(e->config, SETTING_RULES), err);
-    if (e->policy == NULL) {
+    const unsigned parts = config_bool(e->config, SETTING_LEARNED) ? RULES_ALL : RULES_HAND;
+    e->reload = reload_new(&e->loop, config_text(e->config, SETTING_RULES), parts, err);
+    if (e->reload == NULL) {
         if (err->code != ERR_NOMEM)
             err->code = ERR_CONFIG;
         return -1;
     }
     open_handles(e);
+    reload_start(e->reload, config_bool(e->config, SETTING_WATCH));
     if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0)
         return -1;
     atomic_store(&e->accepting, true);
@@ -353,15 +360,12 @@ int engine_run(const struct config *config, struct err *err)
     raise_file_limit();
     if (metric_init() < 0 || uv_loop_init(&e->loop) < 0)
         return err_set(err, ERR_NOMEM, "out of memory at start");
-    CHECK(uv_mutex_init(&e->policy_lock) == 0);
 
     const int result = start(e, err);
     if (result < 0)
         stop(e);
     (void)uv_run(&e->loop, UV_RUN_DEFAULT);
 
-    policy_unref(&e->policy);
-    uv_mutex_destroy(&e->policy_lock);
     CHECK(uv_loop_close(&e->loop) == 0);
     if (result == 0)
         log_write(LOG_INFO, "app", "stopped", LOG_INT("code", 0));
