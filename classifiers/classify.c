@@ -8,8 +8,8 @@
  * above it. Decide: among the targets that were touched, the best of each sort. Show: evidence for
  * what was decided.
  *
- * Nothing is cleared between two texts: a score or a mark counts only when its epoch is the
- * scratch's, and every classification begins a new epoch. So the work is that of the text, its hits
+ * Nothing large is cleared between two texts: a score counts only when its epoch is the scratch's,
+ * and every classification begins a new epoch. So the work is that of the text, its hits
  * and the targets they touch, however large the rule set is (but for the regexes that nothing
  * filters). A scratch keeps its memory and grows only when a larger rule set or a longer text
  * comes.
@@ -43,15 +43,15 @@ void rules_scratch_free(struct rules_scratch **scratch)
     mem_free(s->cells);
     mem_free(s->touched);
     keywords_hits_free(&s->hits);
-    mem_free(s->ngram_hits);
     mem_free(s->word_hits);
     mem_free(s->met);
-    mem_free(s->met_values);
+    mem_free(s->met_slots);
     mem_free(s->occurrences);
     negation_free(&s->negation);
     mem_free(s->conditions);
     mem_free(s->woken);
     mem_free(s->gates);
+    mem_free(s->pulls);
     mem_free(s->ready);
     learned_sums_free(&s->sums);
     mem_free(s->counts);
@@ -134,46 +134,52 @@ void rules_scratch_flush(struct rules_scratch *s, const struct rules *rules)
 
 int classify_fit_hits(struct rules_scratch *s, size_t count)
 {
-    size_t wanted = s->ngram_hit_capacity;
+    size_t wanted = s->word_hit_capacity;
     if (count >= wanted)
         wanted = 2 * count + FIRST_ITEMS;
-    FIT(s->ngram_hits, s->ngram_hit_capacity, wanted);
     FIT(s->word_hits, s->word_hit_capacity, wanted);
     FIT(s->occurrences, s->occurrence_capacity, wanted);
     return 0;
 }
 
+/* What is found by value has no epochs, to be small: what the last text marked is cleared. */
+static void forget_marks(struct rules_scratch *s)
+{
+    for (size_t i = 0; i < s->met_count; i++)
+        s->met_slots[s->met[i].value] = 0;
+    s->met_count = 0;
+}
+
 int classify_begin(struct rules_scratch *s, const struct rules *rules)
 {
+    forget_marks(s);
     FIT(s->cells, s->cell_capacity, rules->target_count);
     FIT(s->touched, s->touched_capacity, rules->target_count);
     begin_counts(s, rules);
     FIT(s->counts, s->count_capacity, rules->target_count);
     FIT(s->counted, s->counted_capacity, rules->target_count);
     FIT(s->met, s->met_capacity, rules->hand_count);
-    FIT(s->met_values, s->met_value_capacity, rules->hand_count);
+    FIT(s->met_slots, s->met_slot_capacity, rules->hand_count);
     FIT(s->conditions, s->condition_capacity, rules->condition_count);
     FIT(s->woken, s->woken_capacity, rules->condition_count);
     FIT(s->gates, s->gate_capacity, rules->gate_count);
     FIT(s->ready, s->ready_capacity, rules->regex_count);
-    s->sums.count = 0;
-    if (rules->learned != NULL && learned_begin(rules->learned, &s->sums) != 0)
+    if (learned_begin(rules->learned, &s->sums) != 0)
         return -1;
     if (++s->epoch == 0) { /* they ran out: all marks are forgotten */
         memset(s->cells, 0, s->cell_capacity * sizeof *s->cells);
         memset(s->gates, 0, s->gate_capacity * sizeof *s->gates);
-        memset(s->met, 0, s->met_capacity * sizeof *s->met);
         memset(s->conditions, 0, s->condition_capacity * sizeof *s->conditions);
         s->epoch = 1;
     }
     s->hits.count = 0;
-    s->met_count = 0;
     s->occurrence_count = 0;
     s->woken_count = 0;
     negation_reset(&s->negation);
     regex_scratch_begin(s->regex);
     s->touched_count = 0;
     s->ready_count = 0;
+    s->pull_count = 0;
     s->match_count = 0;
     s->regex_limited = false;
     return 0;

@@ -74,28 +74,25 @@ static void note_places(const struct classify_job *job, const struct classify_me
     set->count += met->count;
 }
 
-/* A literal of a regex was met. */
-static void pull(struct classify_job *job, const struct rules_trigger *trigger,
-                 const struct classify_met *met)
+/* A literal of a regex was met. 0, or -1 when memory is short. */
+static int pull(struct classify_job *job, const struct rules_trigger *trigger, uint32_t met)
 {
     struct rules_scratch *s = job->scratch;
     struct classify_gate *gate = &s->gates[trigger->gate];
     const struct rules_gate *wanted = &job->rules->gates[trigger->gate];
-    struct classify_set *set = &gate->sets[__builtin_ctz(trigger->set)];
-    if (gate->epoch != s->epoch) {
-        gate->epoch = s->epoch;
-        gate->met = 0;
-    }
-    bool is_new = (gate->met & trigger->set) == 0;
-    if (is_new) {
-        set->first_end = UINT32_MAX;
-        set->last_begin = 0;
-        set->count = 0;
-        gate->met |= trigger->set;
-    }
-    note_places(job, met, set);
-    if (is_new && gate->met == wanted->sets && wanted->regex != RULES_NONE)
+    struct classify_pull *pulls =
+        classify_grow(s->pulls, &s->pull_capacity, s->pull_count, sizeof *pulls);
+    if (pulls == NULL)
+        return -1;
+    s->pulls = pulls;
+    pulls[s->pull_count++] = (struct classify_pull){trigger->gate, trigger->set, met};
+    if (gate->epoch != s->epoch)
+        *gate = (struct classify_gate){.epoch = s->epoch};
+    bool opens = gate->met != wanted->sets && (gate->met | trigger->set) == wanted->sets;
+    gate->met |= trigger->set;
+    if (opens && wanted->regex != RULES_NONE)
         s->ready[s->ready_count++] = wanted->regex;
+    return 0;
 }
 
 static bool is_open(const struct classify_job *job, uint32_t index)
@@ -130,53 +127,52 @@ static inline void add_occurrence(struct classify_job *job, struct classify_met 
 static int meet(struct classify_job *job, const struct keywords_found *hit)
 {
     struct rules_scratch *s = job->scratch;
-    struct classify_met *met = &s->met[hit->value];
-    if (met->epoch != s->epoch) {
-        *met = (struct classify_met){
-            .epoch = s->epoch, .first = RULES_NONE, .last = RULES_NONE, .text_first = RULES_NONE};
-        s->met_values[s->met_count++] = hit->value;
+    uint32_t slot = s->met_slots[hit->value];
+    if (slot == 0) {
+        slot = (uint32_t)++s->met_count;
+        s->met_slots[hit->value] = slot;
+        s->met[slot - 1] = (struct classify_met){.value = hit->value,
+                                                 .negation = job->rules->negations[hit->value],
+                                                 .first = RULES_NONE,
+                                                 .last = RULES_NONE,
+                                                 .text_first = RULES_NONE};
     }
-    uint32_t mask = job->rules->values[hit->value].negation;
+    uint32_t mask = s->met[slot - 1].negation;
     if (mask != 0 && negation_add(&s->negation, (struct negation_word){
                                                     hit->from, hit->from + hit->length, mask}) != 0)
         return -1;
-    add_occurrence(job, met, hit);
+    add_occurrence(job, &s->met[slot - 1], hit);
     return 0;
 }
 
-/* Which hits are n-grams and which are words of a rule cannot be foreseen, so they are sorted out
- * first, without a branch; a word that is an n-gram too is in both lists. */
-static int sort_hits(struct classify_job *job, size_t *ngrams, size_t *words)
+/* Which hits are n-grams and which are words of a rule (some are both) cannot be foreseen, so the
+ * words are sorted out first, without a branch. Returns how many they are. */
+static size_t sort_hits(struct classify_job *job)
 {
     struct rules_scratch *s = job->scratch;
-    const struct rules *rules = job->rules;
-    size_t count = s->hits.count, ngram_count = 0, word_count = 0;
-    if (classify_fit_hits(s, count) != 0)
-        return -1;
+    const struct keywords_found *hits = s->hits.items;
+    const uint16_t *ngrams = job->rules->ngrams;
+    const size_t count = s->hits.count, hand_count = job->rules->hand_count;
+    uint32_t *const word_hits = s->word_hits;
+    struct learned_sums sums = s->sums; /* a copy, which the compiler can keep in registers */
+    size_t words = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t value = s->hits.items[i].value;
-        uint32_t ngram = rules->ngrams[value];
-        s->ngram_hits[ngram_count] = (struct classify_ngram_hit){(uint32_t)i, ngram};
-        s->word_hits[word_count] = (uint32_t)i;
-        ngram_count += ngram != RULES_NONE;
-        word_count += value < rules->hand_count;
+        const uint32_t value = hits[i].value;
+        word_hits[words] = (uint32_t)i;
+        words += value < hand_count;
+        learned_add(&sums, ngrams[value], hits[i].from, hits[i].from + hits[i].length);
     }
-    *ngrams = ngram_count;
-    *words = word_count;
-    return 0;
+    s->sums = sums;
+    return words;
 }
 
 static int scan(struct classify_job *job)
 {
     struct rules_scratch *s = job->scratch;
-    size_t ngrams, words;
     if (keywords_find(job->rules->keywords, s->text.units, s->text.count, &s->hits) != 0 ||
-        sort_hits(job, &ngrams, &words) != 0)
+        classify_fit_hits(s, s->hits.count) != 0)
         return -1;
-    for (size_t i = 0; i < ngrams; i++) {
-        const struct keywords_found *hit = &s->hits.items[s->ngram_hits[i].hit];
-        learned_add(&s->sums, s->ngram_hits[i].ngram, hit->from, hit->from + hit->length);
-    }
+    const size_t words = sort_hits(job);
     for (size_t i = 0; i < words; i++)
         if (meet(job, &s->hits.items[s->word_hits[i]]) != 0)
             return -1;
@@ -211,13 +207,14 @@ static int count_keywords(struct classify_job *job)
     struct rules_scratch *s = job->scratch;
     const struct rules *rules = job->rules;
     for (size_t i = 0; i < s->met_count; i++) {
-        const struct rules_value *value = &rules->values[s->met_values[i]];
-        const struct classify_met *met = &s->met[s->met_values[i]];
+        const struct classify_met *met = &s->met[i];
+        const struct rules_value *value = &rules->values[met->value];
         for (uint32_t u = value->use; u < value[1].use; u++)
             if (count_use(job, met, u) != 0)
                 return -1;
         for (uint32_t t = value->trigger; t < value[1].trigger; t++)
-            pull(job, &rules->triggers[t], met);
+            if (pull(job, &rules->triggers[t], (uint32_t)i) != 0)
+                return -1;
         for (uint32_t w = value->wake; w < value[1].wake; w++) {
             struct classify_condition *condition = &s->conditions[rules->wakes[w]];
             if (condition->woken_epoch == s->epoch)
@@ -253,16 +250,27 @@ struct window {
     size_t first, last;
 };
 
+/* Where the literals of a gate's sets stand. */
+static void find_sets(const struct classify_job *job, uint32_t gate,
+                      struct classify_set sets[LIMIT_REGEX_SETS])
+{
+    const struct rules_scratch *s = job->scratch;
+    for (int i = 0; i < LIMIT_REGEX_SETS; i++)
+        sets[i] = (struct classify_set){.first_end = UINT32_MAX};
+    for (size_t i = 0; i < s->pull_count; i++)
+        if (s->pulls[i].gate == gate)
+            note_places(job, &s->met[s->pulls[i].met], &sets[__builtin_ctz(s->pulls[i].set)]);
+}
+
 /* A match holds a literal of each set, and is no longer than the longest: narrows the window, and
  * returns the set with the fewest places when it has few, else NULL. */
-static const struct classify_set *narrow(const struct classify_job *job, uint32_t index,
+static const struct classify_set *narrow(const struct rules_gate *wanted,
+                                         const struct classify_set sets[LIMIT_REGEX_SETS],
                                          struct window *window)
 {
-    const struct rules_gate *wanted = &job->rules->gates[index];
-    const struct classify_gate *gate = &job->scratch->gates[index];
     const struct classify_set *rarest = NULL;
     for (int i = 0; i < LIMIT_REGEX_SETS && (wanted->sets >> i & 1) != 0; i++) {
-        const struct classify_set *set = &gate->sets[i];
+        const struct classify_set *set = &sets[i];
         if (set->last_begin < window->last)
             window->last = set->last_begin;
         if (wanted->longest == 0)
@@ -361,10 +369,14 @@ static int search_scope(struct classify_job *job, const struct rules_regex *rege
                         enum rules_scope scope, size_t start, size_t *from, size_t *to)
 {
     struct window windows[CLASSIFY_PLACES], whole = {start, job->scratch->text.count};
-    const struct classify_set *set = narrow(job, regex->gate, &whole);
+    const struct rules_gate *gate = &job->rules->gates[regex->gate];
+    struct classify_set sets[LIMIT_REGEX_SETS];
+    if (gate->sets != 0)
+        find_sets(job, regex->gate, sets);
+    const struct classify_set *set = narrow(gate, sets, &whole);
     if (set == NULL)
         return search_window(job, regex, scope, &whole, from, to);
-    size_t count = list_windows(set, job->rules->gates[regex->gate].longest, &whole, windows);
+    size_t count = list_windows(set, gate->longest, &whole, windows);
     int limited = REGEX_NO_MATCH;
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && windows[i].first <= windows[i - 1].last)

@@ -27,7 +27,8 @@ struct classify_cell {
 
 /* A hand-written value in a text: a chain of its first LIMIT_OCCURRENCES occurrences. */
 struct classify_met {
-    uint32_t epoch;
+    uint32_t value;
+    uint32_t negation;    /* the value's mask (rules_value) */
     uint32_t count;       /* all its occurrences */
     uint32_t first, last; /* in rules_scratch.occurrences */
     uint32_t text_first;  /* its first one in the body, or RULES_NONE */
@@ -36,11 +37,6 @@ struct classify_met {
 struct classify_occurrence {
     uint32_t from, to;
     uint32_t next; /* or RULES_NONE */
-};
-
-/* A hit that is an n-gram: its index among the hits. */
-struct classify_ngram_hit {
-    uint32_t hit, ngram;
 };
 
 /* What is counted of a target until it is handed over to the rule set. */
@@ -68,11 +64,17 @@ struct classify_set {
     uint32_t from[CLASSIFY_PLACES], to[CLASSIFY_PLACES];
 };
 
-/* The sets of a regex's literals that a text met. */
+/* Which sets of a regex's literals a text met. */
 struct classify_gate {
     uint32_t epoch;
     uint32_t met;
-    struct classify_set sets[LIMIT_REGEX_SETS];
+};
+
+/* One literal of a set was met. Most gates never open, so where the literals stand is looked up
+ * here when one does. */
+struct classify_pull {
+    uint32_t gate, set; /* set: its bit */
+    uint32_t met;       /* in rules_scratch.met */
 };
 
 enum { CLASSIFY_PLACE_BYTES = 128, CLASSIFY_LINE_DIGITS = 10 };
@@ -87,13 +89,12 @@ struct rules_scratch {
     uint32_t *touched; /* targets with a cell of this epoch */
     size_t touched_capacity, touched_count;
     struct keywords_hits hits;
-    struct classify_ngram_hit *ngram_hits;
     uint32_t *word_hits; /* indexes of hits that are words of rules */
-    size_t ngram_hit_capacity, word_hit_capacity;
-    struct classify_met *met; /* by value, of those with runs */
-    size_t met_capacity;
-    uint32_t *met_values; /* those that were met, as they come */
-    size_t met_value_capacity, met_count;
+    size_t word_hit_capacity;
+    struct classify_met *met; /* the values that were met, as they come */
+    size_t met_capacity, met_count;
+    uint32_t *met_slots; /* by value: its place in met, from 1; 0 for the others */
+    size_t met_slot_capacity;
     struct classify_occurrence *occurrences;
     size_t occurrence_count, occurrence_capacity;
     struct negation negation;
@@ -104,6 +105,8 @@ struct rules_scratch {
     struct near_hit near_hits[LIMIT_NEAR_HITS];
     struct classify_gate *gates;
     size_t gate_capacity;
+    struct classify_pull *pulls;
+    size_t pull_count, pull_capacity;
     uint32_t *ready; /* regexes whose gates are open */
     size_t ready_capacity, ready_count;
     struct learned_sums sums;        /* the n-grams that were met */
@@ -160,8 +163,9 @@ void classify_show(struct classify_job *job);
 static inline const struct classify_met *classify_met_value(const struct classify_job *job,
                                                             uint32_t value)
 {
-    const struct classify_met *met = &job->scratch->met[value];
-    return met->epoch == job->scratch->epoch ? met : NULL;
+    const struct rules_scratch *s = job->scratch;
+    uint32_t slot = s->met_slots[value];
+    return slot == 0 ? NULL : &s->met[slot - 1];
 }
 
 /* Where a value that was met stands first in a scope, or NULL. */

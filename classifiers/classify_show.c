@@ -30,7 +30,7 @@ static struct evidence evidence_of(const struct classify_job *job,
     return (struct evidence){.what = target->what,
                              .target = target->name,
                              .rule = target->rule,
-                             .pattern = use->pattern,
+                             .pattern = job->rules->sources[match->use].pattern,
                              .weight = (double)match->weight / RULES_SCORE_ONE,
                              .place = text_place(&job->scratch->text, match->from, match->to)};
 }

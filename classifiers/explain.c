@@ -81,13 +81,14 @@ void explain_matches(const struct rules *rules, const struct rules_scratch *scra
     for (size_t i = 0; i < scratch->match_count; i++) {
         const struct evidence_match *match = &scratch->matches[i];
         const struct rules_use *use = &rules->uses[match->use];
+        const struct rules_source *source = &rules->sources[match->use];
         const struct rules_target *target = &rules->targets[use->target];
         struct explain_match out = {.what = target->what,
                                     .target = target->name,
                                     .rule = target->rule,
-                                    .pattern = use->pattern,
-                                    .line = use->line,
-                                    .column = use->column,
+                                    .pattern = source->pattern,
+                                    .line = source->line,
+                                    .column = source->column,
                                     .weight = points(use->weight),
                                     .place = text_place(&scratch->text, match->from, match->to)};
         if (match->negated)

@@ -319,25 +319,29 @@ int learned_line(const struct learned *learned, size_t ngram)
 
 int learned_begin(const struct learned *learned, struct learned_sums *sums)
 {
+    const size_t wanted = learned == NULL ? 1 : learned->count + 1; /* one is written over */
+    for (size_t m = 0; m < sums->count; m++)
+        sums->times[sums->met[m].ngram] = 0;
     sums->count = 0;
-    if (sums->capacity >= learned->count)
+    if (sums->capacity >= wanted)
         return 0;
-    struct learned_met *met = mem_zalloc(learned->count, sizeof *met);
-    uint32_t *slots = mem_zalloc(learned->count, sizeof *slots);
-    if (met == NULL || slots == NULL) {
+    struct learned_met *met = mem_zalloc(wanted, sizeof *met);
+    uint8_t *times = mem_zalloc(LEARNED_NONE + 1, sizeof *times);
+    if (met == NULL || times == NULL) {
         mem_free(met);
-        mem_free(slots);
+        mem_free(times);
         return -1;
     }
+    times[LEARNED_NONE] = 1;
     learned_sums_free(sums);
-    *sums = (struct learned_sums){.met = met, .slots = slots, .capacity = learned->count};
+    *sums = (struct learned_sums){.met = met, .times = times, .capacity = wanted};
     return 0;
 }
 
 void learned_sums_free(struct learned_sums *sums)
 {
     mem_free(sums->met);
-    mem_free(sums->slots);
+    mem_free(sums->times);
     *sums = (struct learned_sums){0};
 }
 
@@ -347,9 +351,10 @@ uint32_t learned_value(uint32_t times, bool in_head)
     return in_head ? 2 * value : value;
 }
 
-static int32_t value_of(const struct learned *learned, const struct learned_met *met)
+static int32_t value_of(const struct learned *learned, const struct learned_sums *sums,
+                        const struct learned_met *met)
 {
-    return (int32_t)learned_value(met->times, met->from < learned->head);
+    return (int32_t)learned_value(sums->times[met->ngram], met->from < learned->head);
 }
 
 /* Adds up the rows, eight labels at a time: the loop over a row becomes a few vector instructions.
@@ -361,7 +366,7 @@ static uint64_t add_rows(const struct learned *learned, const struct learned_sum
     for (size_t m = 0; m < sums->count; m++) {
         const struct learned_met *met = &sums->met[m];
         const int16_t *row = learned->weights + (size_t)met->ngram * learned->stride + first;
-        const int16_t value = (int16_t)value_of(learned, met);
+        const int16_t value = (int16_t)value_of(learned, sums, met);
         squares += (uint64_t)(value * value);
         for (size_t i = 0; i < NARROW_STRIDE; i++)
             totals[i] += row[i] * value;
@@ -406,5 +411,5 @@ int learned_share(const struct learned *learned, const struct learned_sums *sums
 {
     const struct learned_met *m = &sums->met[met];
     int32_t weight = learned->weights[(size_t)m->ngram * learned->stride + label];
-    return to_score(sums->worth * weight * value_of(learned, m));
+    return to_score(sums->worth * weight * value_of(learned, sums, m));
 }

@@ -31,6 +31,7 @@
 #define JIESU_CLASSIFIERS_LEARNED_H
 
 #include "engine/base/err.h"
+#include "engine/base/limits.h"
 #include "engine/base/span.h"
 
 #include <stdbool.h>
@@ -38,6 +39,9 @@
 #include <stdint.h>
 
 enum { LEARNED_LABELS_MAX = 16 };
+/* No n-gram. */
+#define LEARNED_NONE UINT16_MAX
+_Static_assert((unsigned)LIMIT_LEARNED_NGRAMS < LEARNED_NONE, "an n-gram needs more bits");
 
 struct learned; /* frozen: any thread may read it */
 
@@ -53,11 +57,10 @@ size_t learned_ngram_count(const struct learned *learned);
 struct span learned_ngram(const struct learned *learned, size_t ngram);
 int learned_line(const struct learned *learned, size_t ngram);
 
-/* An n-gram that a text holds. */
+/* An n-gram that a text holds, and its first place there: units [from, to). */
 struct learned_met {
     uint32_t ngram;
-    uint32_t from, to; /* its first place: units [from, to) of the text */
-    uint32_t times;
+    uint32_t from, to;
 };
 
 /* What an n-gram counts for, in sixteenths: 16 to 66. */
@@ -67,31 +70,29 @@ uint32_t learned_value(uint32_t times, bool in_head);
 struct learned_sums {
     struct learned_met *met; /* distinct ones, in the order in which they came */
     size_t count;
-    uint32_t *slots; /* by n-gram: its place in met, if met[slot] is that n-gram and slot < count */
-    size_t capacity;
-    double worth; /* since learned_scores: hundredths of a point for one unit of sum(v w) */
+    /* By n-gram: how often it stands there, at most 255; 0 between texts. That of LEARNED_NONE is
+     * never 0, so that adding it adds nothing. */
+    uint8_t *times;
+    size_t capacity; /* of met */
+    double worth;    /* since learned_scores: hundredths of a point for one unit of sum(v w) */
 };
 
-/* Forgets the last text and makes room for any text's n-grams. 0, or -1 when memory is short. */
+/* Forgets the last text and makes room for any text's n-grams; learned may be NULL, then only
+ * LEARNED_NONE may be added. 0, or -1 when memory is short. */
 int learned_begin(const struct learned *learned, struct learned_sums *sums);
 void learned_sums_free(struct learned_sums *sums);
 
-/* Adds an n-gram of the text: once for each place where it stands, the first place first. Here, and
- * without a branch (whether an n-gram was met before cannot be foretold), because it runs hundreds of
- * times per text. */
-static inline void learned_add(struct learned_sums *sums, uint32_t ngram, uint32_t from,
+/* Adds an n-gram of the text, or LEARNED_NONE: once for each place where it stands, the first place first. Here, and
+ * without a branch (whether an n-gram was met before cannot be foretold), because it runs hundreds
+ * of times per text; and with one look into one small array, because a second look whose place
+ * depends on the first makes every addition wait for the one before. */
+static inline void learned_add(struct learned_sums *sums, uint16_t ngram, uint32_t from,
                                uint32_t to)
 {
-    const uint32_t slot = sums->slots[ngram];
-    const bool known = (slot < sums->count) & (sums->met[slot].ngram == ngram);
-    const uint32_t at = known ? slot : (uint32_t)sums->count;
-    struct learned_met *met = &sums->met[at];
-    sums->slots[ngram] = at;
-    *met = (struct learned_met){.ngram = ngram,
-                                .from = known ? met->from : from,
-                                .to = known ? met->to : to,
-                                .times = known ? met->times + 1 : 1};
-    sums->count += !known;
+    const uint8_t before = sums->times[ngram];
+    sums->times[ngram] = (uint8_t)(before + (before != UINT8_MAX));
+    sums->met[sums->count] = (struct learned_met){ngram, from, to};
+    sums->count += before == 0;
 }
 
 /* What to add to each label's first-level category, in hundredths of a point; all 0 when no n-gram

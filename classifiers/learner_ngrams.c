@@ -146,10 +146,15 @@ static int keep_common(struct ngrams *ngrams, struct table *table, size_t min_do
 
 /* --- second pass --- */
 
+/* An n-gram of a document: its first place, and how often it stands there. */
+struct met {
+    uint32_t ngram, from, times;
+};
+
 struct writing {
     struct table *table;
     struct ngrams *ngrams;
-    struct learned_met *met; /* of this document; those of earlier ones stand before `first` */
+    struct met *met; /* of this document; those of earlier ones stand before `first` */
     size_t first, count, capacity;
 };
 
@@ -165,14 +170,14 @@ static int write_ngram(void *ctx, uint64_t key, size_t at)
     }
     if (w->count == w->capacity) {
         size_t capacity = w->capacity == 0 ? 65536 : w->capacity * 2;
-        struct learned_met *met = mem_resize(w->met, capacity, sizeof *met);
+        struct met *met = mem_resize(w->met, capacity, sizeof *met);
         if (met == NULL)
             return -1;
         w->met = met;
         w->capacity = capacity;
     }
     w->met[w->count++] =
-        (struct learned_met){.ngram = slot->documents - 1, .from = (uint32_t)at, .times = 1};
+        (struct met){.ngram = slot->documents - 1, .from = (uint32_t)at, .times = 1};
     slot->last = (uint32_t)w->count;
     return 0;
 }

@@ -64,6 +64,7 @@ void rules_destroy(struct rules *rules)
     learned_free(&rules->learned);
     mem_free(rules->targets);
     mem_free(rules->uses);
+    mem_free(rules->sources);
     mem_free(rules->regexes);
     mem_free(rules->asked);
     mem_free(rules->conditions);
@@ -78,6 +79,7 @@ void rules_destroy(struct rules *rules)
     mem_free(rules->triggers);
     mem_free(rules->values);
     mem_free(rules->ngrams);
+    mem_free(rules->negations);
     arena_free(&rules->arena);
     mem_free(rules);
 }
@@ -172,11 +174,9 @@ int rules_builder_word(struct rules_builder *builder, struct rules_word word, ui
     CHECK(target < builder->rules->target_count);
     word.use = (struct rules_use){.target = target,
                                   .weight = pattern->weight,
-                                  .scope = pattern->scope,
-                                  .negatable = pattern->negatable,
-                                  .line = pattern->line,
-                                  .column = pattern->column,
-                                  .pattern = text};
+                                  .scope = (uint8_t)pattern->scope,
+                                  .negatable = pattern->negatable};
+    word.source = (struct rules_source){pattern->line, pattern->column, text};
     word.sequence = builder->word_count;
     words[builder->word_count++] = word;
     return 0;
@@ -375,12 +375,19 @@ int rules_builder_negation(struct rules_builder *builder, struct span text, uint
     return rules_builder_mark(builder, mark) == 0 ? 0 : rules_builder_no_memory(err);
 }
 
+int rules_form_compare(struct span a, struct span b)
+{
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return span_cmp(a, b);
+}
+
 /* Keywords, regexes, conditions; each by folded form. */
 static int compare_form(const struct rules_word *a, const struct rules_word *b)
 {
     if (a->what != b->what)
         return a->what < b->what ? -1 : 1;
-    return span_cmp(a->folded, b->folded);
+    return rules_form_compare(a->folded, b->folded);
 }
 
 int rules_word_compare(const void *left, const void *right)
@@ -406,12 +413,12 @@ int rules_builder_end_rule(struct rules_builder *builder, int *line, int *column
         const struct rules_word *a = &words[i - 1], *b = &words[i];
         if (compare_form(a, b) != 0 || a->use.scope != b->use.scope)
             continue;
-        *line = b->use.line;
-        *column = b->use.column;
+        *line = b->source.line;
+        *column = b->source.column;
         return err_set(err, ERR_INVALID,
                        "“%.*s” stands twice in this rule, also at %d:%d as “%.*s”; remove one",
-                       SPAN_ARG(b->use.pattern), a->use.line, a->use.column,
-                       SPAN_ARG(a->use.pattern));
+                       SPAN_ARG(b->source.pattern), a->source.line, a->source.column,
+                       SPAN_ARG(a->source.pattern));
     }
     return 0;
 }

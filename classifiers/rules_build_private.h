@@ -19,6 +19,7 @@ struct rules_word {
     struct span place;   /* of a regex */
     uint32_t condition;
     struct rules_use use;
+    struct rules_source source;
     size_t sequence;
 };
 
@@ -89,6 +90,8 @@ uint32_t rules_builder_asked(struct rules_builder *builder, struct span pattern,
 int rules_builder_wake(struct rules_builder *builder);
 /* Adds a mark whose folded form is copied. 0, or -1 when memory is short. */
 int rules_builder_mark(struct rules_builder *builder, struct rules_mark mark);
+/* The order of folded forms: by length, then by bytes. */
+int rules_form_compare(struct span a, struct span b);
 /* Keywords first, by form; then what counts anywhere before what counts in a part; then as
  * written. For qsort over words. */
 int rules_word_compare(const void *left, const void *right);

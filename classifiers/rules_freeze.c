@@ -1,7 +1,9 @@
 /*
  * The words, sorted by their form, become the uses, keywords before regexes; keywords become marks. Sorted too, the marks of
  * one string stand together, which gives each distinct string its value and its runs. A string that
- * is only an n-gram has no runs; such values come last, so that the others' stay dense.
+ * is only an n-gram has no runs; such values come last, so that the others' stay dense. Shorter
+ * strings come first: they are the ones that texts hold most, and what is often looked at together
+ * then stands together in memory.
  */
 #include "classifiers/rules_build_private.h"
 
@@ -60,7 +62,7 @@ static void drop_excess(struct rules_builder *builder)
 static int compare_mark(const void *left, const void *right)
 {
     const struct rules_mark *a = left, *b = right;
-    int form = span_cmp(a->folded, b->folded);
+    int form = rules_form_compare(a->folded, b->folded);
     if (form != 0)
         return form;
     if (a->what != b->what)
@@ -101,7 +103,8 @@ static int freeze_words(struct rules_builder *builder)
         qsort(builder->words, count, sizeof *builder->words, rules_word_compare);
     rules->uses = mem_alloc((count + 1) * sizeof *rules->uses);
     rules->regexes = mem_alloc((count + 1) * sizeof *rules->regexes);
-    if (rules->uses == NULL || rules->regexes == NULL)
+    rules->sources = mem_alloc((count + 1) * sizeof *rules->sources);
+    if (rules->uses == NULL || rules->regexes == NULL || rules->sources == NULL)
         return -1;
     for (size_t i = 0; i < count; i++) {
         const struct rules_word *word = &builder->words[i];
@@ -111,7 +114,8 @@ static int freeze_words(struct rules_builder *builder)
             return -1;
         if (word->what == RULES_WORD_CONDITION)
             extend_condition(&rules->conditions[word->condition], (uint32_t)i);
-        rules->uses[rules->use_count++] = word->use;
+        rules->uses[rules->use_count] = word->use;
+        rules->sources[rules->use_count++] = word->source;
     }
     freeze_regexes(builder, false);
     rules->unfiltered_count = rules->regex_count;
@@ -142,7 +146,7 @@ static int add_value(struct rules_builder *builder, size_t i, size_t end, struct
     uint32_t value = (uint32_t)rules->value_count++;
     struct span folded = builder->marks[i].folded;
     rules->keyword_count += builder->marks[i].what == RULES_MARK_USE;
-    rules->ngrams[value] = RULES_NONE;
+    rules->ngrams[value] = LEARNED_NONE;
     for (size_t m = i; m < end; m++) {
         const struct rules_mark *mark = &builder->marks[m];
         if (mark->what == RULES_MARK_USE)
@@ -154,9 +158,9 @@ static int add_value(struct rules_builder *builder, size_t i, size_t end, struct
         else if (mark->what == RULES_MARK_ITEM)
             rules->items[mark->index].index = value;
         else if (mark->what == RULES_MARK_NEGATION)
-            rules->values[value].negation |= mark->index;
-        else if (rules->ngrams[value] == RULES_NONE)
-            rules->ngrams[value] = mark->index;
+            rules->negations[value] |= (uint8_t)mark->index;
+        else if (rules->ngrams[value] == LEARNED_NONE)
+            rules->ngrams[value] = (uint16_t)mark->index;
     }
     return keywords_add(matcher, (const uint16_t *)(const void *)folded.ptr,
                         folded.len / sizeof(uint16_t), value, err);
@@ -174,14 +178,13 @@ static int add_values(struct rules_builder *builder, bool by_hand, struct keywor
             continue;
         if (by_hand)
             rules->values[rules->value_count] =
-                (struct rules_value){runs.use, runs.trigger, runs.wake, 0};
+                (struct rules_value){runs.use, runs.trigger, runs.wake};
         if (add_value(builder, i, end, &runs, matcher, err) != 0)
             return -1;
     }
     if (by_hand) {
         rules->hand_count = rules->value_count;
-        rules->values[rules->hand_count] =
-            (struct rules_value){runs.use, runs.trigger, runs.wake, 0};
+        rules->values[rules->hand_count] = (struct rules_value){runs.use, runs.trigger, runs.wake};
     }
     return 0;
 }
@@ -196,9 +199,10 @@ static int freeze_keywords(struct rules_builder *builder, struct err *err)
     rules->wakes = mem_alloc((count + 1) * sizeof *rules->wakes);
     rules->values = mem_alloc((count + 1) * sizeof *rules->values);
     rules->ngrams = mem_alloc((count + 1) * sizeof *rules->ngrams);
+    rules->negations = mem_zalloc(count + 1, sizeof *rules->negations);
     struct keywords_builder *matcher = keywords_builder_new();
     if (rules->triggers == NULL || rules->wakes == NULL || rules->values == NULL ||
-        rules->ngrams == NULL || matcher == NULL)
+        rules->ngrams == NULL || rules->negations == NULL || matcher == NULL)
         rules_builder_no_memory(err);
     else if (add_values(builder, true, matcher, err) == 0 &&
              add_values(builder, false, matcher, err) == 0)

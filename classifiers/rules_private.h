@@ -26,6 +26,7 @@
 #include "classifiers/verdict.h"
 #include "engine/base/arena.h"
 #include "engine/base/err.h"
+#include "engine/base/limits.h"
 #include "engine/base/span.h"
 
 #include <stdatomic.h>
@@ -59,11 +60,16 @@ struct rules_target {
 /* Where a pattern counts. */
 enum rules_scope { RULES_ANYWHERE, RULES_TITLE, RULES_TEXT };
 
+/* What a match looks at: small, because it is looked at for every match of every text. */
 struct rules_use {
     uint32_t target;
-    int weight; /* in hundredths */
-    enum rules_scope scope;
-    bool negatable;      /* negation words beside it set it aside */
+    int32_t weight; /* in hundredths */
+    uint8_t scope;  /* enum rules_scope */
+    bool negatable; /* negation words beside it set it aside */
+};
+
+/* Where a use comes from: for evidence. */
+struct rules_source {
     int line, column;    /* of the pattern, in the file of the target's rule */
     struct span pattern; /* as its author wrote it; of a condition its name */
 };
@@ -134,10 +140,9 @@ enum { RULES_NEGATES_BEFORE = 1, RULES_NEGATES_AFTER = 2, RULES_NEGATES_NOT = 4 
 
 /* Where a value's runs begin; they end where the next value's begin. */
 struct rules_value {
-    uint32_t use;      /* in rules->uses */
-    uint32_t trigger;  /* in rules->triggers */
-    uint32_t wake;     /* in rules->wakes */
-    uint32_t negation; /* a mask of RULES_NEGATES_...; no run */
+    uint32_t use;     /* in rules->uses */
+    uint32_t trigger; /* in rules->triggers */
+    uint32_t wake;    /* in rules->wakes */
 };
 
 struct rules {
@@ -147,8 +152,9 @@ struct rules {
 
     struct rules_target *targets; /* in file order; a parent stands before its children */
     size_t target_count;
-    size_t category_count;  /* how many of them are categories */
-    struct rules_use *uses; /* those of keywords first, by value */
+    size_t category_count;        /* how many of them are categories */
+    struct rules_use *uses;       /* those of keywords first, by value */
+    struct rules_source *sources; /* by use */
     size_t use_count;
     struct rules_regex *regexes; /* the first unfiltered_count run on every text */
     size_t regex_count, unfiltered_count;
@@ -178,7 +184,8 @@ struct rules {
     size_t keyword_count;       /* the distinct keywords among the values */
     struct rules_value *values; /* hand_count, and one that ends the last one's runs */
     size_t hand_count;
-    uint32_t *ngrams; /* for each of value_count values its n-gram in learned, or RULES_NONE */
+    uint16_t *ngrams;   /* by value: its n-gram in learned, or LEARNED_NONE */
+    uint8_t *negations; /* by value below hand_count: a mask of RULES_NEGATES_... */
     size_t value_count;
 
     struct learned *learned;                      /* NULL without a pack */

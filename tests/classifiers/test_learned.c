@@ -202,7 +202,7 @@ static void test_equals_plain_sums(void **state)
             for (uint32_t at = 0; at < 300; at++) {
                 uint32_t n = (uint32_t)random_below(&random, NGRAMS);
                 first[n] = times[n]++ == 0 ? at : first[n];
-                learned_add(&sums, n, at, at + 2);
+                learned_add(&sums, (uint16_t)n, at, at + 2);
             }
             double values[LEARNED_LABELS_MAX] = {0}, squares = 0, best = -INFINITY;
             for (size_t n = 0; n < NGRAMS; n++) {

@@ -81,7 +81,7 @@ static int share_of(const struct learned *l, const char *ngram, const char *labe
         struct learned_sums sums = {0};
         int scores[LEARNED_LABELS_MAX];
         assert_int_equal(learned_begin(l, &sums), 0);
-        learned_add(&sums, n, 0, 1);
+        learned_add(&sums, (uint16_t)n, 0, 1);
         learned_scores(l, &sums, scores);
         int share = learned_share(l, &sums, 0, k);
         learned_sums_free(&sums);

@@ -477,7 +477,7 @@ static void compare_random_texts(struct both *both)
             size_t use = random_below(&random, rules->use_count);
             if (random_below(&random, 4) != 0)
                 use = rules->regexes[random_below(&random, rules->regex_count)].use;
-            add_words(&random, &text, rules->uses[use].pattern);
+            add_words(&random, &text, rules->sources[use].pattern);
             if (random_below(&random, 6) == 0)
                 split = text.len;
         }
