@@ -42,6 +42,7 @@ void rules_scratch_free(struct rules_scratch **scratch)
     regex_scratch_free(&s->regex);
     mem_free(s->cells);
     mem_free(s->touched);
+    mem_free(s->firsts);
     keywords_hits_free(&s->hits);
     mem_free(s->word_hits);
     mem_free(s->met);
@@ -155,6 +156,7 @@ int classify_begin(struct rules_scratch *s, const struct rules *rules)
     forget_marks(s);
     FIT(s->cells, s->cell_capacity, rules->target_count);
     FIT(s->touched, s->touched_capacity, rules->target_count);
+    FIT(s->firsts, s->firsts_capacity, rules->target_count);
     begin_counts(s, rules);
     FIT(s->counts, s->count_capacity, rules->target_count);
     FIT(s->counted, s->counted_capacity, rules->target_count);

@@ -64,6 +64,8 @@ static size_t collect(struct classify_job *job, const struct rules_part *part, u
     *lists = 0;
     for (uint32_t i = part->item_at; i < part->item_end; i++) {
         const struct rules_item *item = &job->rules->items[i];
+        if (item->list > *lists) /* the list before it has none */
+            return count;
         const struct classify_met *met = classify_met_value(job, item->index);
         if (met == NULL)
             continue;

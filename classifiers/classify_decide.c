@@ -1,51 +1,116 @@
+/*
+ * Decide: what the scores of the targets come to. One pass over those that the text touched sorts
+ * them out; each sort is then decided from the few that were kept. Which of two scores is higher
+ * cannot be foretold, so what is done for every category does without a branch on it.
+ */
 #include "classifiers/classify_private.h"
 #include "engine/base/limits.h"
 
-/* True when target a stands before b: the higher score, then the earlier in the files. */
-static bool ranks_before(const struct classify_job *job, uint32_t a, uint32_t b)
-{
-    int left = classify_score(job, a), right = classify_score(job, b);
-    return left != right ? left > right : a < b;
-}
+#include <limits.h>
 
-/* The best target of a sort with this parent and a score above 0, or RULES_NONE. */
-static uint32_t best_of(const struct classify_job *job, enum evidence_for what, uint32_t parent)
-{
-    uint32_t best = RULES_NONE;
-    for (size_t i = 0; i < job->scratch->touched_count; i++) {
-        uint32_t t = job->scratch->touched[i];
-        if (job->rules->targets[t].what == what && job->rules->targets[t].parent == parent &&
-            classify_score(job, t) > 0 && (best == RULES_NONE || ranks_before(job, t, best)))
-            best = t;
-    }
-    return best;
-}
+enum { RANKED = 1 + LIMIT_SECONDARY };
+
+/* The best first-level category by one part of the scores, and the score of the second, if that is
+ * above 0. */
+struct leader {
+    uint32_t target;
+    int score, second;
+};
+
+/* What the passes over the touched targets find. */
+struct standing {
+    size_t first_count;      /* scratch->firsts */
+    uint32_t ranked[RANKED]; /* the best first-level categories with a score, best first */
+    size_t ranked_count;
+    uint32_t kind; /* the best, or RULES_NONE */
+    size_t others; /* urgencies and tags: so many stand first in scratch->touched */
+};
 
 /* The deepest category below a first-level one, following the best at each level. */
 static uint32_t descend(const struct classify_job *job, uint32_t target)
 {
-    for (uint32_t next = target; next != RULES_NONE; next = best_of(job, EVIDENCE_CATEGORY, target))
-        target = next;
+    while (job->scratch->cells[target].best != 0)
+        target = classify_ranked(job->scratch->cells[target].best);
     return target;
 }
 
-/* The best first-level categories, at most `max`, best first. */
-static size_t rank_categories(const struct classify_job *job, uint32_t *ranked, size_t max)
+static void offer_leader(struct leader *leader, uint32_t target, int score)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < job->scratch->touched_count; i++) {
-        uint32_t t = job->scratch->touched[i];
-        if (job->rules->targets[t].what != EVIDENCE_CATEGORY ||
-            job->rules->targets[t].parent != RULES_NONE || classify_score(job, t) <= 0)
-            continue;
-        if (count == max && !ranks_before(job, t, ranked[max - 1]))
-            continue;
-        size_t at = count < max ? count++ : max - 1;
-        for (; at > 0 && ranks_before(job, t, ranked[at - 1]); at--)
-            ranked[at] = ranked[at - 1];
-        ranked[at] = t;
+    const bool leads = score > leader->score;
+    const int lower = leads ? leader->score : score;
+    leader->second = lower > leader->second ? lower : leader->second;
+    leader->score = leads ? score : leader->score;
+    leader->target = leads ? target : leader->target;
+}
+
+/* Sorts the touched targets: the first-level categories; of the others each parent's best; the best
+ * kind; urgencies and tags. */
+static void survey(struct classify_job *job, struct standing *standing)
+{
+    struct rules_scratch *s = job->scratch;
+    struct classify_cell *cells = s->cells;
+    const struct rules_target *targets = job->rules->targets;
+    uint32_t *touched = s->touched, *firsts = s->firsts;
+    uint64_t kind = 0;
+    size_t first_count = 0, others = 0;
+    for (size_t i = 0; i < s->touched_count; i++) {
+        const uint32_t t = touched[i], parent = targets[t].parent;
+        if (targets[t].what == EVIDENCE_CATEGORY) {
+            const uint32_t top = 0U - (uint32_t)(parent == RULES_NONE); /* all bits, or none */
+            const uint64_t rank = classify_rank(t, cells[t].score) & ~((uint64_t)top << 32 | top);
+            uint64_t *best = &cells[(parent & ~top) | (t & top)].best;
+            *best = rank > *best ? rank : *best;
+            firsts[first_count] = t;
+            first_count += top & 1;
+        } else if (targets[t].what == EVIDENCE_KIND) {
+            const uint64_t rank = classify_rank(t, cells[t].score);
+            kind = rank > kind ? rank : kind;
+        } else { /* the others need no order any more */
+            touched[i] = touched[others];
+            touched[others++] = t;
+        }
     }
-    return count;
+    standing->first_count = first_count;
+    standing->others = others;
+    standing->kind = kind == 0 ? RULES_NONE : classify_ranked(kind);
+}
+
+/* Puts the first-level categories with a score in order, as far as that is asked for: the rank of
+ * each sinks through those of the best so far. */
+static void rank_categories(const struct classify_job *job, struct standing *standing)
+{
+    const struct rules_scratch *s = job->scratch;
+    uint64_t best[RANKED] = {0};
+    for (size_t i = 0; i < standing->first_count; i++) {
+        const uint32_t target = s->firsts[i];
+        uint64_t rank = classify_rank(target, s->cells[target].score);
+        for (size_t k = 0; k < RANKED; k++) {
+            const uint64_t high = rank > best[k] ? rank : best[k];
+            rank = rank > best[k] ? best[k] : rank;
+            best[k] = high;
+        }
+    }
+    standing->ranked_count = 0;
+    for (size_t k = 0; k < RANKED && best[k] != 0; k++)
+        standing->ranked[standing->ranked_count++] = classify_ranked(best[k]);
+}
+
+/* Who leads by the hand-written rules, and who by the learned weights. */
+static void find_leaders(const struct classify_job *job, const struct standing *standing,
+                         struct leader *by_hand, struct leader *by_learning)
+{
+    const struct rules_scratch *s = job->scratch;
+    struct leader hand = {RULES_NONE, INT_MIN, 0}, learned = hand;
+    for (size_t i = 0; i < standing->first_count; i++) {
+        const uint32_t target = s->firsts[i];
+        const int label = job->rules->targets[target].label;
+        const int score = label < 0 ? 0 : s->learned[label];
+        offer_leader(&hand, target, s->cells[target].score - score);
+        if (label >= 0)
+            offer_leader(&learned, target, score);
+    }
+    *by_hand = hand;
+    *by_learning = learned;
 }
 
 static double points(int score)
@@ -53,10 +118,10 @@ static double points(int score)
     return (double)score / RULES_SCORE_ONE;
 }
 
-static void decide_category(struct classify_job *job)
+static void decide_category(struct classify_job *job, const struct standing *standing)
 {
-    uint32_t ranked[1 + LIMIT_SECONDARY];
-    size_t count = rank_categories(job, ranked, 1 + LIMIT_SECONDARY);
+    const uint32_t *ranked = standing->ranked;
+    const size_t count = standing->ranked_count;
     struct verdict *v = job->verdict;
     v->sla = job->rules->sla_default;
     if (count == 0)
@@ -97,12 +162,12 @@ static bool is_set_aside(struct classify_job *job, const struct rules_target *ta
 
 /* The highest level that matches; among its rules the first in the file that names an SLA class
  * gives it. */
-static void decide_urgency(struct classify_job *job)
+static void decide_urgency(struct classify_job *job, const struct standing *standing)
 {
     struct rules_scratch *s = job->scratch;
     const struct rules_target *sla = NULL;
     int level = -1;
-    for (size_t i = 0; i < s->touched_count; i++) {
+    for (size_t i = 0; i < standing->others; i++) {
         const struct rules_target *t = &job->rules->targets[s->touched[i]];
         struct classify_cell *cell = &s->cells[s->touched[i]];
         if (t->what != EVIDENCE_URGENCY)
@@ -122,19 +187,19 @@ static void decide_urgency(struct classify_job *job)
         job->verdict->sla = sla->sla;
 }
 
-static void decide_kind(struct classify_job *job)
+static void decide_kind(struct classify_job *job, const struct standing *standing)
 {
-    uint32_t best = best_of(job, EVIDENCE_KIND, RULES_NONE);
-    job->verdict->kind =
-        best == RULES_NONE ? job->rules->kind_default : (enum kind)job->rules->targets[best].value;
+    job->verdict->kind = standing->kind == RULES_NONE
+                             ? job->rules->kind_default
+                             : (enum kind)job->rules->targets[standing->kind].value;
 }
 
 /* Tags in file order. */
-static void decide_tags(struct classify_job *job)
+static void decide_tags(struct classify_job *job, const struct standing *standing)
 {
     uint32_t found[VERDICT_TAGS];
     size_t count = 0;
-    for (size_t i = 0; i < job->scratch->touched_count; i++) {
+    for (size_t i = 0; i < standing->others; i++) {
         uint32_t t = job->scratch->touched[i];
         struct classify_cell *cell = &job->scratch->cells[t];
         if (job->rules->targets[t].what != EVIDENCE_TAG)
@@ -152,62 +217,35 @@ static void decide_tags(struct classify_job *job)
     job->verdict->tag_count = count;
 }
 
-/* The best first-level category by one part of the scores, and the score of the second. */
-struct leader {
-    uint32_t target;
-    int score, second;
-};
-
-static void offer_leader(struct leader *leader, uint32_t target, int score)
-{
-    if (leader->target == RULES_NONE || score > leader->score) {
-        leader->second = leader->target == RULES_NONE ? 0 : leader->score;
-        leader->score = score;
-        leader->target = target;
-    } else if (score > leader->second) {
-        leader->second = score;
-    }
-}
-
 /* True when it would need no review by itself. */
 static bool is_firm(const struct classify_job *job, const struct leader *leader)
 {
     if (leader->target == RULES_NONE || leader->score <= 0)
         return false;
     const struct rules_target *target = &job->rules->targets[leader->target];
-    int second = leader->second > 0 ? leader->second : 0;
     return points(leader->score) >= target->min_score &&
-           (double)(leader->score - second) / leader->score >= target->min_margin;
+           (double)(leader->score - leader->second) / leader->score >= target->min_margin;
 }
 
 /* True when the hand-written rules and the learned weights each name a category firmly, and not the
  * same. */
-static bool is_contradictory(const struct classify_job *job)
+static bool is_contradictory(const struct classify_job *job, const struct standing *standing)
 {
-    const struct rules_scratch *s = job->scratch;
-    struct leader hand = {RULES_NONE, 0, 0}, learned = {RULES_NONE, 0, 0};
-    if (s->sums.count == 0)
+    if (job->scratch->sums.count == 0)
         return false;
-    for (size_t i = 0; i < s->touched_count; i++) {
-        const struct rules_target *t = &job->rules->targets[s->touched[i]];
-        if (t->what != EVIDENCE_CATEGORY || t->parent != RULES_NONE)
-            continue;
-        int score = t->label < 0 ? 0 : s->learned[t->label];
-        offer_leader(&hand, s->touched[i], classify_score(job, s->touched[i]) - score);
-        if (t->label >= 0)
-            offer_leader(&learned, s->touched[i], score);
-    }
+    struct leader hand, learned;
+    find_leaders(job, standing, &hand, &learned);
     return hand.target != learned.target && is_firm(job, &hand) && is_firm(job, &learned);
 }
 
-static void decide_review(struct classify_job *job)
+static void decide_review(struct classify_job *job, const struct standing *standing)
 {
     struct verdict *v = job->verdict;
     if (job->negated_red && v->urgency != URGENCY_RED)
         v->review_reason = SPAN("negated_emergency");
     else if (v->category.path.len == 0)
         v->review_reason = SPAN("no_match");
-    else if (is_contradictory(job))
+    else if (is_contradictory(job, standing))
         v->review_reason = SPAN("contradictory");
     else if (v->score < job->rules->targets[job->winner].min_score)
         v->review_reason = SPAN("low_score");
@@ -220,9 +258,12 @@ static void decide_review(struct classify_job *job)
 
 void classify_decide(struct classify_job *job)
 {
-    decide_category(job);
-    decide_urgency(job);
-    decide_kind(job);
-    decide_tags(job);
-    decide_review(job);
+    struct standing standing;
+    survey(job, &standing);
+    rank_categories(job, &standing);
+    decide_category(job, &standing);
+    decide_urgency(job, &standing);
+    decide_kind(job, &standing);
+    decide_tags(job, &standing);
+    decide_review(job, &standing);
 }

@@ -23,6 +23,7 @@ struct classify_cell {
     uint32_t matches; /* those that count, of the target itself or below it */
     bool hit;         /* one of the target itself */
     bool set_aside;   /* an `unless` of its rule matched */
+    uint64_t best;    /* the rank (classify_rank) of its best category one level below */
 };
 
 /* A hand-written value in a text: a chain of its first LIMIT_OCCURRENCES occurrences. */
@@ -88,6 +89,8 @@ struct rules_scratch {
     size_t cell_capacity;
     uint32_t *touched; /* targets with a cell of this epoch */
     size_t touched_capacity, touched_count;
+    uint32_t *firsts; /* the first-level categories among them */
+    size_t firsts_capacity;
     struct keywords_hits hits;
     uint32_t *word_hits; /* indexes of hits that are words of rules */
     size_t word_hit_capacity;
@@ -178,6 +181,19 @@ static inline const struct classify_occurrence *classify_first(const struct clas
         return met->text_first == RULES_NONE ? NULL : &all[met->text_first];
     const struct classify_occurrence *first = &all[met->first];
     return scope == RULES_ANYWHERE || first->to <= job->scratch->text.title_units ? first : NULL;
+}
+
+/* A number that is the higher, the better a category stands: by its score, then by its place in the
+ * files. 0 without a score above 0. */
+static inline uint64_t classify_rank(uint32_t target, int score)
+{
+    return score > 0 ? (uint64_t)(uint32_t)score << 32 | (RULES_NONE - target) : 0;
+}
+
+/* The target of a rank above 0. */
+static inline uint32_t classify_ranked(uint64_t rank)
+{
+    return RULES_NONE - (uint32_t)rank;
 }
 
 /* The score of a target, 0 when this text did not touch it. */

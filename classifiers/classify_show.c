@@ -1,25 +1,60 @@
+/*
+ * Show: evidence for what was decided. Most matches speak for categories, and whether for the winner
+ * cannot be foretold; so they are sorted out without a branch before they are offered.
+ */
 #include "classifiers/classify_private.h"
 
 #include <string.h>
 
-/* The group in which a match of this target is shown, or EVIDENCE_GROUPS when it is not. */
+/* Matches are sorted out so many at a time: their indexes. */
+enum { BLOCK = 64 };
+
+struct sorted {
+    uint32_t winner[BLOCK], runner_up[BLOCK], others[BLOCK]; /* others: of no category */
+    size_t winners, runners_up, other_count;
+};
+
+/* The group in which a match of this target, which is no category, is shown, or EVIDENCE_GROUPS when
+ * it is not. */
 static enum evidence_group group_of(const struct classify_job *job, uint32_t index)
 {
     const struct rules_target *t = &job->rules->targets[index];
+    bool set_aside = job->scratch->cells[index].set_aside;
     if (t->what == EVIDENCE_TAG)
-        return job->scratch->cells[index].set_aside ? EVIDENCE_GROUPS : EVIDENCE_GROUP_TAG;
+        return set_aside ? EVIDENCE_GROUPS : EVIDENCE_GROUP_TAG;
     if (t->what == EVIDENCE_KIND)
         return t->value == (int)job->verdict->kind ? EVIDENCE_GROUP_KIND : EVIDENCE_GROUPS;
-    if (t->what == EVIDENCE_URGENCY) {
-        bool shown = job->scratch->cells[index].set_aside ? t->value == URGENCY_RED
-                                                          : t->value == (int)job->verdict->urgency;
-        return shown ? EVIDENCE_GROUP_URGENCY : EVIDENCE_GROUPS;
+    int shown = set_aside ? URGENCY_RED : (int)job->verdict->urgency;
+    return t->value == shown ? EVIDENCE_GROUP_URGENCY : EVIDENCE_GROUPS;
+}
+
+/* The next level up of a target, or itself; without a branch, for none can be foretold. */
+static inline uint32_t above(const struct rules_target *targets, uint32_t target)
+{
+    const uint32_t parent = targets[target].parent, top = 0U - (uint32_t)(parent == RULES_NONE);
+    return (parent & ~top) | (target & top);
+}
+
+static void sort_matches(const struct classify_job *job, size_t from, size_t to,
+                         struct sorted *sorted)
+{
+    const struct evidence_match *matches = job->scratch->matches;
+    const struct rules_use *uses = job->rules->uses;
+    const struct rules_target *targets = job->rules->targets;
+    const uint32_t winner = job->winner, runner_up = job->runner_up;
+    size_t winners = 0, runners_up = 0, others = 0;
+    for (size_t i = from; i < to; i++) {
+        uint32_t target = uses[matches[i].use].target;
+        uint32_t top = above(targets, above(targets, target)); /* there are three levels */
+        sorted->winner[winners] = sorted->runner_up[runners_up] = sorted->others[others] =
+            (uint32_t)i;
+        winners += top == winner;
+        runners_up += top == runner_up;
+        others += targets[target].what != EVIDENCE_CATEGORY;
     }
-    while (job->rules->targets[index].parent != RULES_NONE)
-        index = job->rules->targets[index].parent;
-    if (index == job->winner)
-        return EVIDENCE_GROUP_WINNER;
-    return index == job->runner_up ? EVIDENCE_GROUP_RUNNER_UP : EVIDENCE_GROUPS;
+    sorted->winners = winners;
+    sorted->runners_up = runners_up;
+    sorted->other_count = others;
 }
 
 static struct evidence evidence_of(const struct classify_job *job,
@@ -65,17 +100,34 @@ static struct evidence ngram_evidence(struct classify_job *job, const struct evi
                              .place = text_place(&job->scratch->text, match->from, match->to)};
 }
 
-static void offer_matches(struct classify_job *job)
+static void offer_block(struct classify_job *job, size_t from, size_t to)
 {
     struct rules_scratch *s = job->scratch;
-    for (size_t i = 0; i < s->match_count; i++) {
-        uint32_t target = job->rules->uses[s->matches[i].use].target;
+    struct evidence_match *matches = s->matches;
+    struct sorted sorted;
+    sort_matches(job, from, to, &sorted);
+    for (size_t i = 0; i < sorted.winners; i++) { /* most will be shown */
+        __builtin_prefetch(&job->rules->sources[matches[sorted.winner[i]].use]);
+        evidence_offer(&s->picker, EVIDENCE_GROUP_WINNER, &matches[sorted.winner[i]]);
+    }
+    for (size_t i = 0; i < sorted.runners_up; i++)
+        evidence_offer(&s->picker, EVIDENCE_GROUP_RUNNER_UP, &matches[sorted.runner_up[i]]);
+    for (size_t i = 0; i < sorted.other_count; i++) {
+        struct evidence_match *match = &matches[sorted.others[i]];
+        uint32_t target = job->rules->uses[match->use].target;
         enum evidence_group group = group_of(job, target);
         if (s->cells[target].set_aside)
-            s->matches[i].weight = 0;
+            match->weight = 0;
         if (group != EVIDENCE_GROUPS)
-            evidence_offer(&s->picker, group, &s->matches[i]);
+            evidence_offer(&s->picker, group, match);
     }
+}
+
+static void offer_matches(struct classify_job *job)
+{
+    const size_t count = job->scratch->match_count;
+    for (size_t from = 0; from < count; from += BLOCK)
+        offer_block(job, from, from + BLOCK < count ? from + BLOCK : count);
 }
 
 /* Offers the n-grams that speak for the winner. */
@@ -89,17 +141,14 @@ static void offer_ngrams(struct classify_job *job)
         label++;
     if (label == labels)
         return;
-    int least = 1; /* below it none has a chance */
-    for (size_t i = 0; i < s->sums.count; i++) {
-        int share = learned_share(learned, &s->sums, i, label);
-        if (share < least)
-            continue;
-        const struct learned_met *n = &s->sums.met[i];
+    size_t count = learned_strongest(learned, &s->sums, label, EVIDENCE_LEARNED_MAX);
+    for (size_t i = 0; i < count; i++) {
+        int share = learned_share(learned, &s->sums, s->sums.strongest[i], label);
+        const struct learned_met *n = &s->sums.met[s->sums.strongest[i]];
         struct evidence_match match = {
             .use = n->ngram, .weight = share, .from = n->from, .to = n->to};
-        evidence_offer(&s->picker, EVIDENCE_GROUP_LEARNED, &match);
-        if (s->picker.counts[EVIDENCE_GROUP_LEARNED] == EVIDENCE_LEARNED_MAX)
-            least = s->picker.best[EVIDENCE_GROUP_LEARNED][EVIDENCE_LEARNED_MAX - 1].weight;
+        if (share > 0)
+            evidence_offer(&s->picker, EVIDENCE_GROUP_LEARNED, &match);
     }
 }
 

@@ -10,31 +10,40 @@ static const size_t shares[EVIDENCE_GROUPS] = {
 };
 _Static_assert(4 + 2 + 4 + 2 + 2 + 2 <= LIMIT_EVIDENCE, "the shares fit");
 
+/* Weight and place in one number, so that one comparison nearly always tells. */
+static uint64_t rank_of(const struct evidence_match *match)
+{
+    return (uint64_t)abs(match->weight) << 32 | (UINT32_MAX - (uint32_t)match->from);
+}
+
+/* Of two with one rank. */
 static bool beats(const struct evidence_match *a, const struct evidence_match *b)
 {
-    if (abs(a->weight) != abs(b->weight))
-        return abs(a->weight) > abs(b->weight);
-    if (a->from != b->from)
-        return a->from < b->from;
-    if (a->to != b->to)
-        return a->to > b->to;
-    return a->use < b->use;
+    return a->to != b->to ? a->to > b->to : a->use < b->use;
 }
 
 void evidence_offer(struct evidence_picker *picker, enum evidence_group group,
                     const struct evidence_match *match)
 {
     struct evidence_match *best = picker->best[group];
+    uint64_t *ranks = picker->ranks[group];
     size_t count = picker->counts[group];
-    size_t most = group == EVIDENCE_GROUP_LEARNED ? EVIDENCE_LEARNED_MAX : LIMIT_EVIDENCE;
-    if (count == most && !beats(match, &best[count - 1]))
+    const size_t most = group == EVIDENCE_GROUP_LEARNED ? EVIDENCE_LEARNED_MAX : LIMIT_EVIDENCE;
+    const uint64_t rank = rank_of(match);
+    size_t at = count;
+    while (at > 0 &&
+           (ranks[at - 1] < rank || (ranks[at - 1] == rank && beats(match, &best[at - 1]))))
+        at--;
+    if (at == most)
         return;
-    size_t at = count == most ? count - 1 : count;
-    for (; at > 0 && beats(match, &best[at - 1]); at--)
-        best[at] = best[at - 1];
-    best[at] = *match;
     if (count < most)
-        picker->counts[group]++;
+        picker->counts[group] = ++count;
+    for (size_t i = count - 1; i > at; i--) {
+        ranks[i] = ranks[i - 1];
+        best[i] = best[i - 1];
+    }
+    ranks[at] = rank;
+    best[at] = *match;
 }
 
 void evidence_share(const struct evidence_picker *picker, size_t takes[EVIDENCE_GROUPS])

@@ -40,6 +40,7 @@ struct evidence_match {
 /* The strongest of each group so far, strongest first. Zero the counts before each text. */
 struct evidence_picker {
     size_t counts[EVIDENCE_GROUPS];
+    uint64_t ranks[EVIDENCE_GROUPS][LIMIT_EVIDENCE]; /* of best: the higher, the stronger */
     struct evidence_match best[EVIDENCE_GROUPS][LIMIT_EVIDENCE];
 };
 

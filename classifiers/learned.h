@@ -38,7 +38,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LEARNED_LABELS_MAX = 16 };
+enum {
+    LEARNED_LABELS_MAX = 16,
+    LEARNED_TIMES = 8 /* more occurrences of an n-gram count no more */
+};
 /* No n-gram. */
 #define LEARNED_NONE UINT16_MAX
 _Static_assert((unsigned)LIMIT_LEARNED_NGRAMS < LEARNED_NONE, "an n-gram needs more bits");
@@ -70,11 +73,17 @@ uint32_t learned_value(uint32_t times, bool in_head);
 struct learned_sums {
     struct learned_met *met; /* distinct ones, in the order in which they came */
     size_t count;
-    /* By n-gram: how often it stands there, at most 255; 0 between texts. That of LEARNED_NONE is
-     * never 0, so that adding it adds nothing. */
+    /* By n-gram: how often it stands there, at most LEARNED_TIMES; 0 between texts. That of
+     * LEARNED_NONE is never 0, so that adding it adds nothing. */
     uint8_t *times;
     size_t capacity; /* of met */
-    double worth;    /* since learned_scores: hundredths of a point for one unit of sum(v w) */
+    /* Since learned_scores: */
+    int16_t *values; /* what each of met counts for: learned_value */
+    int16_t *rows;   /* its weights */
+    double worth;    /* hundredths of a point for one unit of sum(v w) */
+    /* Since learned_strongest: */
+    int32_t *products; /* v w of each of met, and room for a vector's worth behind them */
+    uint32_t *strongest;
 };
 
 /* Forgets the last text and makes room for any text's n-grams; learned may be NULL, then only
@@ -90,7 +99,7 @@ static inline void learned_add(struct learned_sums *sums, uint16_t ngram, uint32
                                uint32_t to)
 {
     const uint8_t before = sums->times[ngram];
-    sums->times[ngram] = (uint8_t)(before + (before != UINT8_MAX));
+    sums->times[ngram] = (uint8_t)(before + (before != LEARNED_TIMES));
     sums->met[sums->count] = (struct learned_met){ngram, from, to};
     sums->count += before == 0;
 }
@@ -103,5 +112,14 @@ void learned_scores(const struct learned *learned, struct learned_sums *sums,
  * evidence. */
 int learned_share(const struct learned *learned, const struct learned_sums *sums, size_t met,
                   size_t label);
+
+enum { LEARNED_STRONGEST = 8 };
+
+/* Puts into sums->strongest, in order, the places in met of those n-grams that may be among the
+ * `wanted` (1 to LEARNED_STRONGEST) with the largest shares in a label's score: all of these that
+ * have a share of a hundredth at least, whichever of two equal shares is preferred, and not many
+ * more. How many they are. After learned_scores. */
+size_t learned_strongest(const struct learned *learned, struct learned_sums *sums, size_t label,
+                         size_t wanted);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { WEAK_DIGITS = 3 };
+
 static int compare(const struct literal *a, const struct literal *b)
 {
     size_t common = a->count < b->count ? a->count : b->count;
@@ -71,13 +73,63 @@ size_t literal_set_shortest(const struct literal_set *set)
     return units;
 }
 
+size_t literal_set_longest(const struct literal_set *set)
+{
+    size_t units = 0;
+    for (size_t i = 0; i < set->count; i++)
+        if (set->list[i].count > units)
+            units = set->list[i].count;
+    return units;
+}
+
+static bool is_digit(uint16_t unit)
+{
+    return unit >= '0' && unit <= '9';
+}
+
+/* How often a word may be met in a text, in some unit. A guess from complaints: one Han character of
+ * many rules stands in every other text, a word of two in one of twenty or thirty; there are but ten
+ * digits, which come in runs. */
+static size_t word_likely(const struct literal *word)
+{
+    bool digit = is_digit(word->units[0]);
+    size_t likely = digit ? 60000 : 25000;
+    for (size_t i = 1; i < word->count; i++) {
+        digit = digit && is_digit(word->units[i]);
+        likely /= digit ? 3 : i == 1 ? 25 : 10;
+    }
+    return likely;
+}
+
+size_t literal_set_likely(const struct literal_set *set)
+{
+    size_t likely = 0;
+    for (size_t i = 0; i < set->count; i++)
+        likely += word_likely(&set->list[i]);
+    return likely;
+}
+
+/* True when there is a word of one unit, or of so few digits that many texts hold it. */
+static bool is_weak(const struct literal_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct literal *word = &set->list[i];
+        size_t digits = 0;
+        while (digits < word->count && is_digit(word->units[digits]))
+            digits++;
+        if (word->count <= 1 || (digits == word->count && digits <= WEAK_DIGITS))
+            return true;
+    }
+    return false;
+}
+
 /* The set of all concatenations. False when its words would be too long or there would be too many;
- * a set grows large only to get rid of words of one unit. */
+ * a set grows large only to get rid of weak words. */
 bool literal_set_multiply(struct literal_pool *pool, const struct literal_set *left,
                           const struct literal_set *right, struct literal_set *out)
 {
     size_t count = left->count * right->count;
-    if (count > LIMIT_REGEX_SET_GROWTH && right->count > 1 && literal_set_shortest(left) > 1)
+    if (count > LIMIT_REGEX_SET_GROWTH && right->count > 1 && !is_weak(left))
         return false;
     if (!literal_set_make(pool, count, out))
         return false;
@@ -113,8 +165,7 @@ static void reduce(struct literal_set *set)
 /* True when a is the set to look for rather than b. */
 static bool better(const struct literal_set *a, const struct literal_set *b)
 {
-    size_t left = literal_set_shortest(a), right = literal_set_shortest(b);
-    return left != right ? left > right : a->count < b->count;
+    return literal_set_likely(a) < literal_set_likely(b);
 }
 
 /* True when whoever meets a meets b too. */
@@ -131,7 +182,7 @@ static bool implies(const struct literal_set *a, const struct literal_set *b)
 }
 
 void literals_offer(struct literal_pool *pool, struct literals *known,
-                    const struct literal_set *words)
+                    const struct literal_set *words, size_t lead)
 {
     struct literal_set set;
     if (words->count == 0 || literal_set_shortest(words) == 0 ||
@@ -139,6 +190,7 @@ void literals_offer(struct literal_pool *pool, struct literals *known,
         return;
     memcpy(set.list, words->list, words->count * sizeof *words->list);
     set.count = words->count;
+    set.lead = lead; /* a word within another ends no later */
     reduce(&set);
     size_t kept = 0;
     for (size_t i = 0; i < known->count; i++) {

@@ -33,9 +33,14 @@ bool literal_set_multiply(struct literal_pool *pool, const struct literal_set *l
                           const struct literal_set *right, struct literal_set *out);
 /* Units of the shortest word. */
 size_t literal_set_shortest(const struct literal_set *set);
-/* Puts a set among the best of *known, reduced to the words that hold no other, unless it has the
- * empty word or one of them says as much already. */
+/* Units of the longest word; 0 for no words. */
+size_t literal_set_longest(const struct literal_set *set);
+/* How often one of the words may be met in a text: a guess, to compare sets. */
+size_t literal_set_likely(const struct literal_set *set);
+/* Puts a set, whose words end at most `lead` units behind the beginning of a match, among the best
+ * of *known, reduced to the words that hold no other, unless it has the empty word or one of them
+ * says as much already. */
 void literals_offer(struct literal_pool *pool, struct literals *known,
-                    const struct literal_set *words);
+                    const struct literal_set *words, size_t lead);
 
 #endif

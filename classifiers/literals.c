@@ -19,7 +19,12 @@
 #include <string.h>
 
 /* A character may be two units. */
-enum { UNLIMITED = UINT16_MAX + 1, LAST_CODE_POINT = 0x10FFFF, CHARACTER_UNITS = 2 };
+enum {
+    UNLIMITED = UINT16_MAX + 1,
+    LAST_CODE_POINT = 0x10FFFF,
+    CHARACTER_UNITS = 2,
+    WORTH_RATIO = 10
+};
 
 /* What is known of a part of the pattern. */
 struct piece {
@@ -27,6 +32,7 @@ struct piece {
     struct literal_set words; /* exact: all that it matches; the empty word may be one */
     struct literals known;    /* not exact */
     unsigned longest;         /* units of its longest match, up to UNLIMITED */
+    unsigned before;          /* of a run: the most units that stand before `words`, as above */
 };
 
 struct parser {
@@ -52,64 +58,78 @@ static void piece_empty_word(struct parser *p, struct piece *piece)
         literal_set_add(&piece->words, &(struct literal){.count = 0});
 }
 
-/* Something unknown follows: what stands behind it is a new run. */
-static void end_run(struct parser *p, struct piece *run)
+static unsigned up_to_unlimited(size_t units)
+{
+    return units < UNLIMITED ? (unsigned)units : UNLIMITED;
+}
+
+/* Something unknown follows: what stands behind it is a new run, before which stand at most `before`
+ * units. */
+static void end_run(struct parser *p, struct piece *run, unsigned before)
 {
     struct literals known;
     unsigned longest = run->longest;
-    literals_offer(&p->pool, &run->known, &run->words);
+    literals_offer(&p->pool, &run->known, &run->words,
+                   run->before + literal_set_longest(&run->words));
     known = run->known;
     piece_empty_word(p, run);
     run->known = known;
     run->longest = longest;
+    run->before = before;
     run->exact = false;
 }
 
-static void append_words(struct parser *p, struct piece *run, const struct literal_set *words)
+/* Appends words before which stand at most `before` units. */
+static void append_words(struct parser *p, struct piece *run, const struct literal_set *words,
+                         unsigned before)
 {
     struct literal_set product;
     if (literal_set_multiply(&p->pool, &run->words, words, &product)) {
         run->words = product;
         return;
     }
-    end_run(p, run);
+    end_run(p, run, before);
     run->words = *words;
 }
 
-static void append_exact(struct parser *p, struct piece *run, const struct literal_set *words,
-                         unsigned min, unsigned max)
+/* Appends term{min,max}, an exact one, behind at most `before` units. */
+static void append_exact(struct parser *p, struct piece *run, const struct piece *term,
+                         unsigned min, unsigned max, size_t before)
 {
     struct literal empty = {.count = 0};
     struct literal_set none = {.list = &empty, .count = 1}, either;
+    const struct literal_set *words = &term->words;
     unsigned copies = min < LIMIT_REGEX_LITERAL_UNITS ? min : LIMIT_REGEX_LITERAL_UNITS;
     if (words->count == 1 && words->list[0].count == 0)
         return;
     if (min == 0 && max == 1 && literal_set_unite(&p->pool, words, &none, &either)) {
-        append_words(p, run, &either);
+        append_words(p, run, &either, up_to_unlimited(before));
         return;
     }
-    for (unsigned i = 0; i < copies; i++)
-        append_words(p, run, words);
+    for (size_t i = 0; i < copies; i++)
+        append_words(p, run, words, up_to_unlimited(before + term->longest * i));
     if (copies == max)
         return;
-    end_run(p, run);
-    for (unsigned i = 0; i < copies; i++)
-        append_words(p, run, words);
+    before += (size_t)term->longest * (max - copies);
+    end_run(p, run, up_to_unlimited(before));
+    for (size_t i = 0; i < copies; i++)
+        append_words(p, run, words, up_to_unlimited(before + term->longest * i));
 }
 
 /* Appends term{min,max}. */
 static void append(struct parser *p, struct piece *run, const struct piece *term, unsigned min,
                    unsigned max)
 {
-    size_t longest = run->longest + (size_t)term->longest * max;
-    run->longest = longest < UNLIMITED ? (unsigned)longest : UNLIMITED;
+    unsigned before = run->longest;
+    run->longest = up_to_unlimited(before + (size_t)term->longest * max);
     if (term->exact) {
-        append_exact(p, run, &term->words, min, max);
+        append_exact(p, run, term, min, max, before);
         return;
     }
-    end_run(p, run);
+    end_run(p, run, run->longest);
     for (size_t i = 0; min > 0 && i < term->known.count; i++)
-        literals_offer(&p->pool, &run->known, &term->known.sets[i]);
+        literals_offer(&p->pool, &run->known, &term->known.sets[i],
+                       before + term->known.sets[i].lead);
 }
 
 /* What is known of a piece, also when it is exact. */
@@ -117,7 +137,7 @@ static struct literals known_of(struct parser *p, const struct piece *piece)
 {
     struct literals known = piece->known;
     if (piece->exact)
-        literals_offer(&p->pool, &known, &piece->words);
+        literals_offer(&p->pool, &known, &piece->words, literal_set_longest(&piece->words));
     return known;
 }
 
@@ -133,7 +153,9 @@ static void unite_pieces(struct parser *p, struct piece *left, const struct piec
         both.exact = literal_set_unite(&p->pool, &left->words, &right->words, &both.words);
     if (!both.exact && first.count > 0 && second.count > 0 &&
         literal_set_unite(&p->pool, &first.sets[0], &second.sets[0], &met))
-        literals_offer(&p->pool, &both.known, &met);
+        literals_offer(&p->pool, &both.known, &met,
+                       first.sets[0].lead > second.sets[0].lead ? first.sets[0].lead
+                                                                : second.sets[0].lead);
     *left = both;
 }
 
@@ -349,7 +371,8 @@ static void parse_class(struct parser *p, struct piece *out)
         p->failed = true;
     if (!known)
         piece_unknown(out);
-    out->longest = CHARACTER_UNITS;
+    out->longest =
+        out->exact ? (unsigned)literal_set_longest(&out->words) : (unsigned)CHARACTER_UNITS;
 }
 
 static void parse_alternatives(struct parser *p, struct piece *out);
@@ -408,8 +431,10 @@ static void parse_character(struct parser *p, struct piece *out)
         if (out->exact)
             add_range(&out->words, cp, cp);
     }
-    if (meaning == A_DIGIT && (out->exact = literal_set_make(&p->pool, 10, &out->words)))
+    if (meaning == A_DIGIT && (out->exact = literal_set_make(&p->pool, 10, &out->words))) {
         add_range(&out->words, '0', '9');
+        out->longest = 1;
+    }
 }
 
 static void parse_atom(struct parser *p, struct piece *out)
@@ -482,7 +507,7 @@ static void parse_branch(struct parser *p, struct piece *run)
         append(p, run, &term, min, max);
     }
     if (!run->exact)
-        end_run(p, run);
+        end_run(p, run, run->longest);
 }
 
 static void parse_alternatives(struct parser *p, struct piece *out)
@@ -494,6 +519,24 @@ static void parse_alternatives(struct parser *p, struct piece *out)
         if (!p->failed)
             unite_pieces(p, out, &branch);
     }
+}
+
+/* True when it pays to look for a set besides the best one: each of its words that is met costs
+ * something in every text, while what it saves are searches in texts that meet the best. */
+static bool is_worth(const struct literal_set *set, const struct literal_set *best)
+{
+    if (literal_set_shortest(set) == 1 && literal_set_shortest(best) > 1)
+        return false;
+    return literal_set_likely(set) <= WORTH_RATIO * literal_set_likely(best);
+}
+
+static void keep_worthy(struct literals *known)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < known->count; i++)
+        if (i == 0 || is_worth(&known->sets[i], &known->sets[0]))
+            known->sets[kept++] = known->sets[i];
+    known->count = kept;
 }
 
 int literals_of(const uint16_t *pattern, size_t count, struct arena *arena, struct literals *out)
@@ -509,8 +552,9 @@ int literals_of(const uint16_t *pattern, size_t count, struct arena *arena, stru
     }
     if (parser.pool.no_memory)
         return -1;
-    while (out->count > 1 && literal_set_shortest(&out->sets[out->count - 1]) == 1 &&
-           literal_set_shortest(&out->sets[0]) > 1)
-        out->count--;
+    keep_worthy(out);
+    for (size_t i = 0; i < out->count; i++)
+        if (out->sets[i].lead >= UNLIMITED)
+            out->sets[i].lead = 0;
     return 0;
 }

@@ -6,8 +6,9 @@
  * searched. The answer is never wrong, but may be nothing: for a pattern such as `\d+|.{3}`, or
  * with syntax that is not looked through (options such as (?i), conditions, \K).
  *
- * Longer literals and smaller sets are preferred; literals of one unit are given only when there
- * is nothing better.
+ * Sets that texts seldom meet are preferred, by a guess from the length and number of their words.
+ * What would cost more than it saves is left out: sets that are met much more often than the best one,
+ * and sets with words of one unit when the best has none.
  */
 #ifndef JIESU_CLASSIFIERS_LITERALS_H
 #define JIESU_CLASSIFIERS_LITERALS_H
@@ -27,6 +28,8 @@ struct literal {
 struct literal_set {
     struct literal *list;
     size_t count, capacity;
+    size_t lead; /* units from the beginning of a match to the end of such a literal in it, at the
+                    most; 0: not known, or not bounded */
 };
 
 /* The best set first. */

@@ -65,7 +65,9 @@ static int compile_code(struct regex *regex, const struct regex_folded *folded,
                        "part of it required");
     /* Without JIT (the machine may forbid it) the interpreter gives the same answers, only later,
      * and reaches the limits sooner. */
-    if (pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == PCRE2_ERROR_NOMEMORY)
+    int compiled = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
+    regex->is_compiled = compiled == 0;
+    if (compiled == PCRE2_ERROR_NOMEMORY)
         return err_set(err, ERR_NOMEM, "out of memory while compiling a pattern");
     return 0;
 }

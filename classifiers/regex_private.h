@@ -17,6 +17,7 @@ struct regex {
     bool
         is_long; /* one step may read the whole text: it has `*`, `+`, a large {,} or a reference */
     bool looks_ahead;
+    bool is_compiled; /* to machine code */
 };
 
 /* Time since a beginning. Half of a budget is told by the steady clock; only when that is over, the
@@ -35,6 +36,9 @@ struct regex_scratch {
     struct regex_watch text; /* since the first search in a text */
     bool timed;              /* regex_scratch_begin was called: the text has a budget */
     bool started;            /* and a search has started it */
+    bool over;               /* and it was found to be over */
+    size_t unwatched;        /* the most that searches may have cost since the clock was read */
+    size_t steps;            /* the context's limit; 0: not set */
 };
 
 #endif

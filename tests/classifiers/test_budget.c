@@ -163,11 +163,13 @@ static void a_text_has_its_time(void **state)
 {
     struct fixture *f = *state;
     struct told told = {.step = 100000};
+    char text[201] = "a1b0"; /* long enough for a look at the clock in each search */
+    memset(text + 4, 'x', sizeof text - 5);
     put_plain(f, 100);
     tell(f, &told);
-    for (int text = 0; text < 3; text++) {
+    for (int i = 0; i < 3; i++) {
         int64_t before = metric_get(METRIC_REGEX_SKIPPED);
-        say(f, "", "a1b0");
+        say(f, "", text);
         int64_t skipped = metric_get(METRIC_REGEX_SKIPPED) - before;
         /* A search looks once; behind half of the budget once more. */
         int64_t run = 100 - skipped;
@@ -176,6 +178,21 @@ static void a_text_has_its_time(void **state)
     }
     say(f, "", "xyz");
     assert_span(f->verdict.review_reason, "no_match");
+}
+
+/* Small searches are cheaper than a look at the clock: together they look now and then. */
+static void small_searches_look_seldom(void **state)
+{
+    struct fixture *f = *state;
+    struct told told = {.step = 1000};
+    put_plain(f, 1000);
+    tell(f, &told);
+    assert_number(say(f, "", "a1b0")->score, 1);
+    assert_in_range(told.looks, 10, 200);
+    told.step = 3000000;
+    int64_t skipped = metric_get(METRIC_REGEX_SKIPPED);
+    say(f, "", "a1b0");
+    assert_in_range(metric_get(METRIC_REGEX_SKIPPED) - skipped, 800, 1000);
 }
 
 /* A thread that waits for the processor loses nothing by it. */
@@ -304,9 +321,13 @@ static void rules_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_bad_regex_costs_little), TEST(many_bad_regexes_cost_little),
-        TEST(a_text_has_its_time),        TEST(waiting_costs_nothing),
-        TEST(a_search_has_its_time),      TEST(what_is_stopped_often_is_switched_off),
+        TEST(one_bad_regex_costs_little),
+        TEST(many_bad_regexes_cost_little),
+        TEST(a_text_has_its_time),
+        TEST(waiting_costs_nothing),
+        TEST(small_searches_look_seldom),
+        TEST(a_search_has_its_time),
+        TEST(what_is_stopped_often_is_switched_off),
         TEST(rules_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,6 +183,26 @@ static void write_wide(struct buf *pack, size_t labels, size_t ngrams)
     }
 }
 
+/* Every n-gram whose share fewer than `wanted` others exceed is among the strongest, in order, and
+ * few others are. */
+static void check_strongest(const struct learned *l, struct learned_sums *sums, size_t label,
+                            size_t wanted)
+{
+    size_t count = learned_strongest(l, sums, label, wanted), at = 0, due = 0;
+    for (size_t m = 0; m < sums->count; m++) {
+        int share = learned_share(l, sums, m, label);
+        size_t above = 0;
+        for (size_t i = 0; i < sums->count; i++)
+            above += learned_share(l, sums, i, label) > share;
+        bool found = at < count && sums->strongest[at] == m;
+        at += found;
+        due += share > 0 && above < wanted;
+        assert_true(found || share <= 0 || above >= wanted);
+    }
+    assert_int_equal(at, count);
+    assert_true(count <= due + sums->count / 4);
+}
+
 /* Any number of labels, random texts: the sums are those of plain loops. */
 static void test_equals_plain_sums(void **state)
 {
@@ -200,7 +220,7 @@ static void test_equals_plain_sums(void **state)
             uint32_t times[NGRAMS] = {0}, first[NGRAMS] = {0};
             assert_int_equal(learned_begin(l, &sums), 0);
             for (uint32_t at = 0; at < 300; at++) {
-                uint32_t n = (uint32_t)random_below(&random, NGRAMS);
+                uint16_t n = (uint16_t)random_below(&random, NGRAMS);
                 first[n] = times[n]++ == 0 ? at : first[n];
                 learned_add(&sums, (uint16_t)n, at, at + 2);
             }
@@ -217,6 +237,8 @@ static void test_equals_plain_sums(void **state)
                 best = fmax(best, values[k] / sqrt(squares));
             for (size_t k = 0; k < labels; k++)
                 assert_true(fabs(scores[k] - 100 * (values[k] / sqrt(squares) - best)) < 0.51);
+            check_strongest(l, &sums, random_below(&random, labels),
+                            1 + random_below(&random, LEARNED_STRONGEST));
         }
         learned_sums_free(&sums);
         learned_free(&l);

@@ -98,7 +98,7 @@ static void sets_are_as_the_table_says(void **state)
         {"漏{0,1}", ""},
         {"水{3}", "水水水"},
         {"水{12}", "水水水水水水水水"},
-        {"一二三四五六七八九十", "一二三四五六七八 / 九十"},
+        {"一二三四五六七八九十", "一二三四五六七八"},
         {"[水电]费", "水费 电费"},
         {"[^水]电费", "电费"},
         {"[]水]费", "]费 水费"},
@@ -226,8 +226,11 @@ static void make_pattern(struct random *random, struct buf *out, int depth)
     }
 }
 
+/* Whether one of a set's literals ends within its lead. */
 static bool meets(const struct literal_set *set, const uint16_t *units, size_t count)
 {
+    if (set->lead != 0 && set->lead < count)
+        count = set->lead;
     for (size_t i = 0; i < set->count; i++) {
         const struct literal *literal = &set->list[i];
         for (size_t at = 0; at + literal->count <= count; at++)
@@ -300,7 +303,8 @@ static void the_longest_match_is_known(void **state)
     } rows[] = {
         {"垃圾.{0,8}没人(清|管理)", 2 + 16 + 2 + 2},
         {"漏水|停电了", 3},
-        {"(?:漏|\\d)水{2,3}", 2 + 3},
+        {"(?:漏|\\d)水{2,3}", 1 + 3},
+        {"(?:漏|\\w)水{2,3}", 2 + 3},
         {"(?<=楼上)漏水(?!了)$", 2},
         {"[^,。]{0,6}漏\\b", 12 + 1},
         {"漏.*水", 0},
@@ -313,6 +317,32 @@ static void the_longest_match_is_known(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (derive(rows[i].pattern)->longest != rows[i].longest)
             fail_msg("%s: %zu", rows[i].pattern, derive(rows[i].pattern)->longest);
+}
+
+static void a_literal_ends_within_its_lead(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        size_t lead[2]; /* of the sets, best first */
+    } rows[] = {
+        {"(垃圾|粪).{0,8}没人(清|管理)", {1 + 2 + 16 + 2 + 1}},
+        {"垃圾.{0,8}没人管", {2 + 16 + 3, 2}},
+        {"(垃圾|楼道里?).*没人", {0, 3}},
+        {"(?<=楼上)漏水(?!了).{3}停电", {2, 2 + 6 + 2}},
+        {"(漏水){2,3}.停电", {2 * 2}},
+        {"[水电]{2,3}.停电", {3 + 2 + 2, 2}},
+        {"水{2,}停", {0}},
+        {"一二三四五六七八九十", {8}},
+        {"(漏水|.{4}停电)了", {10}},
+        {"(漏.|停电.?|火).{2}", {2}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct literals *literals = derive(rows[i].pattern);
+        for (size_t s = 0; s < literals->count && s < 2; s++)
+            if (literals->sets[s].lead != rows[i].lead[s])
+                fail_msg("%s: set %zu: %zu", rows[i].pattern, s, literals->sets[s].lead);
+    }
 }
 
 static void no_memory_is_said(void **state)
@@ -530,6 +560,7 @@ int main(void)
         cmocka_unit_test(bounds_are_kept),
         cmocka_unit_test(a_match_meets_every_set),
         cmocka_unit_test(the_longest_match_is_known),
+        cmocka_unit_test(a_literal_ends_within_its_lead),
         cmocka_unit_test(no_memory_is_said),
         cmocka_unit_test_setup_teardown(regexes_without_literals_are_counted, begin, end),
         cmocka_unit_test_setup_teardown(an_unless_without_literals_counts, begin, end),
