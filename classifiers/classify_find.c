@@ -4,7 +4,10 @@
 #include "engine/base/log.h"
 #include "engine/base/metric.h"
 
-enum { SAMPLED_TEXTS = 16 }; /* one text in so many is timed */
+enum {
+    SAMPLED_TEXTS = 16, /* one text in so many is timed */
+    CALL_UNITS = 16     /* a search costs about as much as trying so many units */
+};
 
 static struct classify_cell *touch(struct rules_scratch *s, uint32_t target)
 {
@@ -255,53 +258,61 @@ static void find_sets(const struct classify_job *job, uint32_t gate,
                       struct classify_set sets[LIMIT_REGEX_SETS])
 {
     const struct rules_scratch *s = job->scratch;
-    for (int i = 0; i < LIMIT_REGEX_SETS; i++)
-        sets[i] = (struct classify_set){.first_end = UINT32_MAX};
+    for (int i = 0; i < LIMIT_REGEX_SETS; i++) { /* the places are filled as they come */
+        sets[i].first_end = UINT32_MAX;
+        sets[i].last_begin = 0;
+        sets[i].count = 0;
+    }
     for (size_t i = 0; i < s->pull_count; i++)
         if (s->pulls[i].gate == gate)
             note_places(job, &s->met[s->pulls[i].met], &sets[__builtin_ctz(s->pulls[i].set)]);
 }
 
-/* A match holds a literal of each set, and is no longer than the longest: narrows the window, and
- * returns the set with the fewest places when it has few, else NULL. */
+/* A match holds a literal of each set, not far behind its beginning: narrows the window, and returns
+ * the set that leaves the fewest units when it has few places, and its lead; else NULL. */
 static const struct classify_set *narrow(const struct rules_gate *wanted,
                                          const struct classify_set sets[LIMIT_REGEX_SETS],
-                                         struct window *window)
+                                         struct window *window, size_t *lead)
 {
     const struct classify_set *rarest = NULL;
+    size_t least = SIZE_MAX;
     for (int i = 0; i < LIMIT_REGEX_SETS && (wanted->sets >> i & 1) != 0; i++) {
         const struct classify_set *set = &sets[i];
         if (set->last_begin < window->last)
             window->last = set->last_begin;
-        if (wanted->longest == 0)
+        size_t units = wanted->leads[i];
+        if (units == 0)
             continue;
-        if (set->first_end > window->first + wanted->longest)
-            window->first = set->first_end - wanted->longest;
-        if (set->count <= CLASSIFY_PLACES && (rarest == NULL || set->count < rarest->count))
+        if (set->first_end > window->first + units)
+            window->first = set->first_end - units;
+        if (set->count <= CLASSIFY_PLACES && set->count * (CALL_UNITS + units) < least) {
+            least = set->count * (CALL_UNITS + units);
+            *lead = units;
             rarest = set;
+        }
     }
     return rarest;
 }
 
 /* The part of a window from which a match can reach the literal at a place; empty: first > last. */
-static struct window window_of(const struct classify_set *set, size_t place, size_t longest,
+static struct window window_of(const struct classify_set *set, size_t place, size_t lead,
                                const struct window *within)
 {
     struct window w = *within;
-    if (set->to[place] > w.first + longest)
-        w.first = set->to[place] - longest;
+    if (set->to[place] > w.first + lead)
+        w.first = set->to[place] - lead;
     if (set->from[place] < w.last)
         w.last = set->from[place];
     return w;
 }
 
 /* Puts the windows around a set's places in order; how many. */
-static size_t list_windows(const struct classify_set *set, size_t longest,
-                           const struct window *within, struct window out[CLASSIFY_PLACES])
+static size_t list_windows(const struct classify_set *set, size_t lead, const struct window *within,
+                           struct window out[CLASSIFY_PLACES])
 {
     size_t count = 0;
     for (size_t i = 0; i < set->count; i++) {
-        struct window w = window_of(set, i, longest, within);
+        struct window w = window_of(set, i, lead, within);
         if (w.first > w.last)
             continue;
         size_t at = count++;
@@ -373,10 +384,11 @@ static int search_scope(struct classify_job *job, const struct rules_regex *rege
     struct classify_set sets[LIMIT_REGEX_SETS];
     if (gate->sets != 0)
         find_sets(job, regex->gate, sets);
-    const struct classify_set *set = narrow(gate, sets, &whole);
+    size_t lead = 0;
+    const struct classify_set *set = narrow(gate, sets, &whole, &lead);
     if (set == NULL)
         return search_window(job, regex, scope, &whole, from, to);
-    size_t count = list_windows(set, gate->longest, &whole, windows);
+    size_t count = list_windows(set, lead, &whole, windows);
     int limited = REGEX_NO_MATCH;
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && windows[i].first <= windows[i - 1].last)

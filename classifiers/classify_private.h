@@ -55,7 +55,7 @@ struct classify_condition {
     uint32_t from, to; /* where, when it holds by a word; else from == to */
 };
 
-enum { CLASSIFY_PLACES = 4 };
+enum { CLASSIFY_PLACES = 16 };
 
 /* A set of a regex's literals in a text: where its first literal ends and its last one begins, and
  * where all are, when they are few. */

@@ -92,7 +92,7 @@ struct rules_count rules_count(const struct rules *rules)
 {
     size_t unfiltered = 0;
     for (size_t i = 0; i < rules->gate_count; i++)
-        unfiltered += rules->gates[i].sets == 0;
+        unfiltered += rules->gates[i].sets == 0 && !rules->gates[i].spared;
     return (struct rules_count){
         .categories = rules->category_count,
         .keywords = rules->keyword_count,

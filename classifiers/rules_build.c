@@ -9,6 +9,7 @@
  */
 #include "classifiers/rules_build_private.h"
 
+#include "classifiers/literal_set.h"
 #include "classifiers/literals.h"
 #include "classifiers/regex_fold.h"
 #include "classifiers/text.h"
@@ -247,8 +248,21 @@ static int add_triggers(struct rules_builder *builder, const struct literal_set 
     return 0;
 }
 
-/* Finds the literals of a pattern that compiles and fills the gate. */
-static int fill_gate(struct rules_builder *builder, struct span pattern, uint32_t index)
+/* True when there were sets with words of one unit. */
+static bool drop_single_units(struct literals *literals)
+{
+    size_t kept = 0, count = literals->count;
+    for (size_t i = 0; i < count; i++)
+        if (literal_set_shortest(&literals->sets[i]) > 1)
+            literals->sets[kept++] = literals->sets[i];
+    literals->count = kept;
+    return kept < count;
+}
+
+/* Finds the literals of a pattern that compiles and fills the gate. One that is asked for seldom (only
+ * when a rule matched) is not worth a look at each text for single characters. */
+static int fill_gate(struct rules_builder *builder, struct span pattern, bool seldom,
+                     uint32_t index)
 {
     struct rules_gate *gate = &builder->rules->gates[index];
     struct rules_best_set *best = &builder->best_sets[index];
@@ -260,9 +274,12 @@ static int fill_gate(struct rules_builder *builder, struct span pattern, uint32_
     regex_folded_free(&folded);
     best->at = best->end = builder->mark_count;
     gate->longest = (uint32_t)literals.longest;
+    if (seldom)
+        gate->spared = drop_single_units(&literals);
     for (size_t i = 0; i < literals.count && done == 0; i++) {
         uint32_t set = UINT32_C(1) << i;
         gate->sets |= set;
+        gate->leads[i] = (uint32_t)literals.sets[i].lead;
         done = add_triggers(builder, &literals.sets[i], index, set);
         if (i == 0)
             best->end = builder->mark_count;
@@ -272,7 +289,8 @@ static int fill_gate(struct rules_builder *builder, struct span pattern, uint32_
 }
 
 /* Makes the gate of a regex: its index, or RULES_NONE and *err. */
-static uint32_t add_gate(struct rules_builder *builder, struct span pattern, struct err *err)
+static uint32_t add_gate(struct rules_builder *builder, struct span pattern, bool seldom,
+                         struct err *err)
 {
     struct rules *rules = builder->rules;
     struct rules_gate *gates = rules_builder_grown(rules->gates, &builder->gate_capacity,
@@ -286,7 +304,7 @@ static uint32_t add_gate(struct rules_builder *builder, struct span pattern, str
     if (gates != NULL && best != NULL) {
         uint32_t index = (uint32_t)rules->gate_count++;
         gates[index] = (struct rules_gate){.regex = RULES_NONE};
-        if (fill_gate(builder, pattern, index) == 0)
+        if (fill_gate(builder, pattern, seldom, index) == 0)
             return index;
     }
     rules_builder_no_memory(err);
@@ -294,8 +312,8 @@ static uint32_t add_gate(struct rules_builder *builder, struct span pattern, str
 }
 
 /* Compiles a regex and makes its gate. */
-static struct regex *compile(struct rules_builder *builder, struct span pattern, uint32_t *gate,
-                             struct err *err)
+static struct regex *compile(struct rules_builder *builder, struct span pattern, bool seldom,
+                             uint32_t *gate, struct err *err)
 {
     if (builder->rules->gate_count == LIMIT_REGEXES) {
         err_set(err, ERR_LIMIT, "more than %d regexes; remove some", LIMIT_REGEXES);
@@ -307,7 +325,7 @@ static struct regex *compile(struct rules_builder *builder, struct span pattern,
         rules_builder_no_memory(err);
     else if (regex == NULL)
         err_set(err, why.code, "the regex cannot be used: %s; correct it", why.text);
-    else if ((*gate = add_gate(builder, pattern, err)) == RULES_NONE)
+    else if ((*gate = add_gate(builder, pattern, seldom, err)) == RULES_NONE)
         regex_free(&regex);
     return regex;
 }
@@ -317,7 +335,7 @@ int rules_builder_regex(struct rules_builder *builder, uint32_t target,
 {
     struct rules_word word = {
         .what = RULES_WORD_REGEX, .folded = pattern->text, .place = pattern->place};
-    word.regex = compile(builder, pattern->text, &word.gate, err);
+    word.regex = compile(builder, pattern->text, false, &word.gate, err);
     return word.regex == NULL ? -1 : rules_builder_word(builder, word, target, pattern, err);
 }
 
@@ -333,7 +351,7 @@ uint32_t rules_builder_asked(struct rules_builder *builder, struct span pattern,
     }
     rules->asked = asked;
     uint32_t gate;
-    struct regex *regex = compile(builder, pattern, &gate, err);
+    struct regex *regex = compile(builder, pattern, target != RULES_NONE, &gate, err);
     if (regex == NULL)
         return RULES_NONE;
     asked[rules->asked_count] = (struct rules_regex){regex, RULES_NONE, gate, target, place};

@@ -98,9 +98,11 @@ struct rules_counter {
 
 /* What must be met before a regex is worth running. */
 struct rules_gate {
-    uint32_t sets;    /* a bit for each set of literals; 0: it runs on every text */
-    uint32_t longest; /* units of its longest match; 0: not known */
-    uint32_t regex;   /* in rules->regexes; RULES_NONE for one that is only asked for */
+    uint32_t sets;                    /* a bit for each set of literals; 0: it runs on every text */
+    uint32_t longest;                 /* units of its longest match; 0: not known */
+    uint32_t leads[LIMIT_REGEX_SETS]; /* of each set (literals.h) */
+    bool spared;    /* it has sets that are not looked for, because it is seldom asked for */
+    uint32_t regex; /* in rules->regexes; RULES_NONE for one that is only asked for */
 };
 
 /* A literal that meets one set of a regex. */
