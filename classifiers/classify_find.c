@@ -132,6 +132,7 @@ static int meet(struct classify_job *job, const struct keywords_found *hit)
     struct rules_scratch *s = job->scratch;
     uint32_t slot = s->met_slots[hit->value];
     if (slot == 0) {
+        __builtin_prefetch(&job->rules->values[hit->value]); /* for count_keywords */
         slot = (uint32_t)++s->met_count;
         s->met_slots[hit->value] = slot;
         s->met[slot - 1] = (struct classify_met){.value = hit->value,
@@ -209,6 +210,9 @@ static int count_keywords(struct classify_job *job)
 {
     struct rules_scratch *s = job->scratch;
     const struct rules *rules = job->rules;
+    /* How often each loop below turns cannot be foretold, so it should not wait for memory too. */
+    for (size_t i = 0; i < s->met_count; i++)
+        __builtin_prefetch(&rules->uses[rules->values[s->met[i].value].use]);
     for (size_t i = 0; i < s->met_count; i++) {
         const struct classify_met *met = &s->met[i];
         const struct rules_value *value = &rules->values[met->value];
