@@ -24,6 +24,7 @@ CEILING_ORDERS=${CEILING_ORDERS:-40000}
 OUT=$B/bench/e2e.json
 PEER=bench/peers/bullmq
 WARMUP=2000
+PEER_WARMUP=200 # it is many times slower
 
 say() { printf '%s\n' "bench: $*" >&2; }
 fail() {
@@ -139,7 +140,7 @@ run_engine() { # connections seconds
 
 run_peer() { # processes connections seconds
     start_peer "$1"
-    load "$texts" --connections "$2" --seconds "$3" --warmup "$WARMUP"
+    load "$texts" --connections "$2" --seconds "$3" --warmup "$PEER_WARMUP"
     stop_all
 }
 

@@ -135,7 +135,8 @@ static void decide_category(struct classify_job *job, const struct standing *sta
     v->department = target->department;
     double second = count > 1 ? points(classify_score(job, ranked[1])) : 0;
     v->margin = (v->score - second) / v->score;
-    for (size_t i = 1; i < count; i++)
+    /* Learned weights leave a hundredth here and there: less than a point says nothing. */
+    for (size_t i = 1; i < count && classify_score(job, ranked[i]) >= RULES_SCORE_ONE; i++)
         v->secondary[v->secondary_count++] =
             (struct verdict_category){job->rules->targets[descend(job, ranked[i])].name,
                                       points(classify_score(job, ranked[i]))};
