@@ -208,6 +208,17 @@ static void set_worker(const struct directory *directory, struct route *route, u
     route->post = post;
 }
 
+static void add_post(const struct directory *directory, struct route *route, uint32_t worker)
+{
+    if (worker == DIRECTORY_NONE)
+        return;
+    const struct span id = directory_worker(directory, worker)->id;
+    for (size_t i = 0; i < route->post_count; i++)
+        if (span_eq(route->posts[i], id))
+            return;
+    route->posts[route->post_count++] = id;
+}
+
 static void to_area(const struct directory *directory, struct route *route, uint32_t area)
 {
     const struct directory_area *a = directory_area(directory, area);
@@ -217,6 +228,8 @@ static void to_area(const struct directory *directory, struct route *route, uint
     route->grid_name = a->name;
     route->reason = street ? ROUTE_STREET_TRIAGE : ROUTE_COMMUNITY;
     set_worker(directory, route, a->worker, street ? SPAN("triage") : SPAN("station"));
+    route->post_count = 0;
+    add_post(directory, route, a->worker);
 }
 
 static void to_grid(const struct directory *directory, struct route *route, uint32_t grid,
@@ -230,6 +243,11 @@ static void to_grid(const struct directory *directory, struct route *route, uint
     bool backup =
         g->b != DIRECTORY_NONE && !on_duty(directory, g->a, now) && on_duty(directory, g->b, now);
     set_worker(directory, route, backup ? g->b : g->a, backup ? SPAN("B") : SPAN("A"));
+    route->post_count = 0;
+    add_post(directory, route, g->a);
+    add_post(directory, route, g->b);
+    add_post(directory, route, g->leader);
+    add_post(directory, route, directory_area(directory, g->area)->worker);
 }
 
 void directory_route(const struct directory *directory, const struct route_query *query,
@@ -277,6 +295,32 @@ struct span directory_worker_community(const struct directory *directory, struct
     if (index == DIRECTORY_NONE)
         return (struct span){0};
     return directory_area(directory, directory_worker(directory, index)->area)->id;
+}
+
+static bool leads_a_grid(const struct directory *directory, uint32_t worker, uint32_t area)
+{
+    for (uint32_t i = 0; i < directory->grids.count; i++) {
+        const struct directory_grid *grid = directory_grid(directory, i);
+        if (grid->area == area && grid->leader == worker)
+            return true;
+    }
+    return false;
+}
+
+enum directory_office directory_office(const struct directory *directory, struct span worker,
+                                       struct span community)
+{
+    const uint32_t who = directory_find(&directory->worker_keys, worker);
+    const uint32_t where = directory_find(&directory->area_keys, community);
+    if (who == DIRECTORY_NONE || where == DIRECTORY_NONE)
+        return OFFICE_NONE;
+    const struct directory_area *area = directory_area(directory, where);
+    const uint32_t home = directory_worker(directory, who)->area;
+    if (who == area->worker || home == area->street)
+        return OFFICE_HEAD;
+    if (leads_a_grid(directory, who, where))
+        return OFFICE_LEADER;
+    return home == where ? OFFICE_MEMBER : OFFICE_NONE;
 }
 
 size_t directory_worker_count(const struct directory *directory)

@@ -52,6 +52,9 @@ struct route_query {
     int64_t now;             /* for shifts */
 };
 
+/* The posts that answer for a place: A, B, leader, head. */
+enum { DIRECTORY_POSTS = 4 };
+
 /* Spans borrow from the directory. */
 struct route {
     struct span street,
@@ -63,6 +66,17 @@ struct route {
     struct span post; /* "A", "B", "station", "triage" */
     enum route_reason reason;
     struct span matched; /* the place name that decided, or empty */
+    /* Whose turn it is, in order: those of A, B, leader and head that there are, each once. */
+    struct span posts[DIRECTORY_POSTS];
+    size_t post_count;
+};
+
+/* What a worker is to the orders of a community, from the least on. */
+enum directory_office {
+    OFFICE_NONE,   /* a stranger */
+    OFFICE_MEMBER, /* one of its workers */
+    OFFICE_LEADER, /* leads one of its grids */
+    OFFICE_HEAD    /* its station head, or any of its street's triage */
 };
 
 /* Reads every *.yaml in dir. NULL and *err with file:line:column: unknown references, duplicate ids
@@ -78,6 +92,9 @@ bool directory_has_community(const struct directory *directory, struct span comm
 /* The community (or street, for triage) whose queue the worker reads; empty when there is no such
  * worker. */
 struct span directory_worker_community(const struct directory *directory, struct span worker);
+/* community may be a street's id: all who work there are its triage. */
+enum directory_office directory_office(const struct directory *directory, struct span worker,
+                                       struct span community);
 size_t directory_worker_count(const struct directory *directory);
 /* The i-th worker's id and the community of its queue. */
 void directory_worker_at(const struct directory *directory, size_t i, struct span *worker,

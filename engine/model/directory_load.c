@@ -74,6 +74,8 @@ static int resolve_post(struct loader *loader, const struct loader_post *post)
                        SPAN_ARG(post->place), SPAN_ARG(post->id));
     else if (post->kind == POST_B)
         directory_grid(d, post->owner)->b = worker;
+    else
+        directory_grid(d, post->owner)->leader = worker;
     return 0;
 }
 

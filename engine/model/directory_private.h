@@ -27,7 +27,7 @@ struct directory_area {
 struct directory_grid {
     struct span id, name;
     uint32_t area;
-    uint32_t a, b; /* workers; b may be DIRECTORY_NONE */
+    uint32_t a, b, leader; /* workers; b and leader may be DIRECTORY_NONE */
     size_t first_point, point_count;
     struct box box; /* of its points, when it has some */
 };

@@ -188,7 +188,7 @@ static int read_grid(struct loader *loader, const struct yaml_node *map, uint32_
     if (grid == NULL)
         return -1;
     grid->area = area;
-    grid->b = DIRECTORY_NONE;
+    grid->b = grid->leader = DIRECTORY_NONE;
     struct loader_post post = {.area = area, .owner = index, .kind = POST_A};
     if (read_id(loader, map, &d->grid_keys, index, &grid->id) != 0 ||
         read_names(loader, map, true, index, &grid->name) != 0 ||

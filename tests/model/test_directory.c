@@ -554,9 +554,59 @@ static void the_sample_of_rules(void **state)
     directory_free(&directory);
 }
 
+static void offices(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *worker, *community;
+        enum directory_office office;
+    } rows[] = {
+        {"w-b1", "bihu", OFFICE_MEMBER},  {"w-b2", "bihu", OFFICE_LEADER},
+        {"w-bh", "bihu", OFFICE_HEAD},    {"w-wy", "bihu", OFFICE_HEAD},
+        {"w-b1", "qf", OFFICE_NONE},      {"w-bh", "qf", OFFICE_NONE},
+        {"w-q1", "qf", OFFICE_MEMBER},    {"w-wy", "wy", OFFICE_HEAD},
+        {"w-b1", "wy", OFFICE_NONE},      {"nobody", "bihu", OFFICE_NONE},
+        {"w-b1", "nowhere", OFFICE_NONE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(
+            directory_office(sample, span_str(rows[i].worker), span_str(rows[i].community)),
+            rows[i].office);
+}
+
+/* Whose turn it is, each once: A, B, the leader (who is B here), the head. */
+static void posts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *grid, *community, *posts[DIRECTORY_POSTS];
+    } rows[] = {
+        {"bihu-01", "", {"w-b1", "w-b2", "w-bh"}},
+        {"bihu-02", "", {"w-b2", "w-bh"}},
+        {"qf-01", "", {"w-q1", "w-q2", "w-qf"}},
+        {"", "qf", {"w-qf"}},
+        {"", "wy", {"w-wy"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct route_query query = {.grid = span_str(rows[i].grid),
+                                    .community = span_str(rows[i].community),
+                                    .now = at("2025-03-03 10:00")};
+        struct route route;
+        directory_route(sample, &query, &route);
+        for (size_t n = 0; n < DIRECTORY_POSTS; n++) {
+            if (rows[i].posts[n] != NULL)
+                assert_span(route.posts[n], rows[i].posts[n]);
+            else
+                assert_true(n >= route.post_count);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(offices),
+        cmocka_unit_test(posts),
         cmocka_unit_test(orders_find_their_worker),
         cmocka_unit_test(routes_have_names_for_people),
         cmocka_unit_test(long_addresses),
