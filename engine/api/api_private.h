@@ -23,9 +23,9 @@ struct api {
 };
 
 /* Handlers, one file per resource. ctx is a struct api. */
-http_handler complaints_post, complaints_get;
+http_handler complaints_post, complaints_get, complaints_step;
 http_handler classify_post;
-http_handler orders_get_one, orders_accept, orders_resolve;
+http_handler orders_get_one, orders_step, steps_post;
 http_handler workers_queue;
 http_handler rules_get, rules_reload;
 http_handler health_live, health_ready, health_metrics;

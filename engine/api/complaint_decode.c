@@ -256,7 +256,7 @@ static void take_occurred_at(struct decode *d, const char *field, struct json va
         refuse(d, field, "must be an RFC 3339 time such as 2026-03-01T08:30:00+08:00");
 }
 
-static bool is_https_url(struct span s)
+bool complaint_url_valid(struct span s)
 {
     if (!span_starts(s, SPAN("https://")) || s.len <= sizeof("https://") - 1 ||
         s.len > LIMIT_ATTACHMENT_BYTES)
@@ -282,7 +282,7 @@ static void take_attachments(struct decode *d, const char *field, struct json va
             refuse(d, field, "must have at most 9 URLs");
             return;
         }
-        if (json_type(element) != JSON_STRING || !is_https_url(json_string(element))) {
+        if (json_type(element) != JSON_STRING || !complaint_url_valid(json_string(element))) {
             refuse(d, field, "must hold https URLs only, each at most 1024 bytes of ASCII");
             return;
         }

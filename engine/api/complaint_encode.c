@@ -206,7 +206,7 @@ static void mask_value(struct span key, struct json value, struct json_writer *w
         json_close_array(w);
         break;
     case JSON_STRING:
-        if (span_eq(key, SPAN("worker"))) {
+        if (span_eq(key, SPAN("worker")) || span_eq(key, SPAN("holder"))) {
             json_write_string(w, json_string(value)); /* an id of the directory */
             break;
         }

@@ -20,6 +20,9 @@ int complaint_decode(struct json root, struct complaint *complaint, struct buf *
 void complaint_error(struct buf *errors, struct span field, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* True for an https URL of at most LIMIT_ATTACHMENT_BYTES. */
+bool complaint_url_valid(struct span s);
+
 /* What the resident sent, as JSON, with personal data in the clear: it is stored for the worker. */
 void complaint_encode(const struct complaint *complaint, struct buf *out);
 /* What is stored of an order (complaint_encode's output, or an entry of its history with the note in

@@ -14,6 +14,7 @@
 #include "engine/base/limits.h"
 #include "engine/http/json_writer.h"
 #include "engine/model/order.h"
+#include "engine/model/pii.h"
 
 #include <stdio.h>
 
@@ -246,38 +247,84 @@ void complaints_post(struct http_exchange *x, void *ctx)
 
 /* ---- the resident's view ---- */
 
+/* What was written to the resident in a step (a result, or a note meant for the resident), with
+ * personal data masked; nothing when there is none. -1 when memory is short. */
+static int write_message(struct json entry, struct json_writer *w)
+{
+    struct json note, text;
+    struct buf masked = {0};
+    if (!json_get(entry, "note", &note) ||
+        !(json_get(note, "result", &text) ||
+          (json_get(note, "feedback", &text) && json_get(note, "note", &text))) ||
+        json_type(text) != JSON_STRING)
+        return 0;
+    pii_mask_text(json_string(text), &masked);
+    const bool good = buf_ok(&masked);
+    json_member_string(w, "message", buf_view(&masked));
+    buf_free(&masked);
+    return good ? 0 : -1;
+}
+
+/* One entry of the history, when the resident sees it: the state changed, or something was said. */
+static int write_event(struct json entry, struct json_writer *w)
+{
+    char time[CLOCK_RFC3339_BYTES];
+    enum order_state state;
+    struct json from, to, at, note, feedback;
+    if (!json_get(entry, "from", &from) || !json_get(entry, "to", &to) ||
+        !json_get(entry, "at", &at) || json_type(to) != JSON_STRING ||
+        json_type(at) != JSON_INTEGER || order_state_parse(json_string(to), &state) < 0)
+        return -1;
+    const bool moved =
+        json_type(from) != JSON_STRING || !span_eq(json_string(from), json_string(to));
+    const bool told = json_get(entry, "note", &note) && json_get(note, "feedback", &feedback);
+    if (!moved && !told)
+        return 0;
+    json_open_object(w);
+    json_member_str(w, "at", clock_format(json_integer(at), time));
+    json_member_string(w, "status", json_string(to));
+    json_member_str(w, "progress", order_state_progress(state));
+    const int result = moved && state != ORDER_RESOLVED ? 0 : write_message(entry, w);
+    json_close_object(w);
+    return result;
+}
+
 /* Progress in plain words: no names of staff, no internals. */
-static int write_progress(struct api *api, const struct order_view *view, struct buf *out)
+static int write_progress(struct api *api, struct http_exchange *x, const struct order_view *view,
+                          struct buf *out)
 {
     struct json_writer w = json_writer(out);
     char time[CLOCK_RFC3339_BYTES];
-    enum order_state state = ORDER_DISPATCHED;
+    enum order_state state;
+    (void)x;
+    if (order_state_parse(view->state, &state) < 0)
+        return -1;
     json_open_object(&w);
     json_member_string(&w, "id", id_span(&view->id));
     json_member_string(&w, "status", view->state);
-    if (order_state_parse(view->state, &state) == 0)
-        json_member_str(&w, "progress", order_state_progress(state));
+    json_member_str(&w, "progress", order_state_progress(state));
     json_member_str(&w, "created_at", clock_format(view->created_at, time));
     json_member_string(&w, "category", view->category);
     json_member_string(&w, "kind", view->kind);
+    json_key(&w, "allowed");
+    json_open_array(&w);
+    for (enum order_step s = 0; s < ORDER_STEP_COUNT; s++) {
+        if (order_step_allowed(s, true, state))
+            json_write_str(&w, order_step_name(s));
+    }
+    json_close_array(&w);
     json_key(&w, "history");
     json_open_array(&w);
-    for (size_t i = 0; i < view->history_count; i++) {
-        struct json root, to, at;
-        if (json_parse(api->json, view->history[i], &root, NULL) < 0 ||
-            !json_get(root, "to", &to) || !json_get(root, "at", &at) ||
-            json_type(to) != JSON_STRING || json_type(at) != JSON_INTEGER)
-            continue;
-        json_open_object(&w);
-        json_member_str(&w, "at", clock_format(json_integer(at), time));
-        json_member_string(&w, "status", json_string(to));
-        if (order_state_parse(json_string(to), &state) == 0)
-            json_member_str(&w, "progress", order_state_progress(state));
-        json_close_object(&w);
+    int result = 0;
+    for (size_t i = 0; i < view->history_count && result == 0; i++) {
+        struct json entry;
+        result = json_parse(api->json, view->history[i], &entry, NULL);
+        if (result == 0)
+            result = write_event(entry, &w);
     }
     json_close_array(&w);
     json_close_object(&w);
-    return 0;
+    return result;
 }
 
 void complaints_get(struct http_exchange *x, void *ctx)

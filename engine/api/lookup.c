@@ -39,7 +39,7 @@ static void on_got(void *ctx, const struct order_view *view, const struct err *e
         return;
     }
     struct buf out = {0};
-    if (lookup->write(lookup->api, view, &out) == 0) {
+    if (lookup->write(lookup->api, lookup->x, view, &out) == 0) {
         api_respond_json(lookup->x, 200, &out);
         return;
     }

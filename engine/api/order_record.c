@@ -15,6 +15,8 @@ int order_record(const struct order *order, struct order_texts *texts, struct re
         .id = &order->id,
         .worker = order->route.worker,
         .grid = order->route.grid,
+        .posts = order->route.posts,
+        .post_count = order->route.post_count,
         .urgency = span_str(urgency_name(order->verdict.urgency)),
         .category = order->verdict.category.path,
         .kind = span_str(kind_name(order->verdict.kind)),

@@ -33,6 +33,9 @@
     X(IDEMPOTENCY_KEY_BYTES, 255, "bytes", "Idempotency-Key; over it 400")                         \
     X(IDEMPOTENCY_TTL_S, 86400, "s", "how long an idempotency key is remembered")                  \
     X(NOTE_CHARS, 1000, "characters", "note or result of a step; over it 400")                     \
+    X(ORDER_STEPS, 400, "steps", "of one order; then only steps that end it, over it 409")         \
+    X(ORDER_PARTIES, 16, "departments", "whistled for by one order; over it 409")                  \
+    X(PARTY_CHARS, 32, "characters", "name of a department; over it 400")                          \
     X(REPLY_BUDGET_MS, 200, "ms", "to have Redis confirm before answering 202")                    \
     X(COMMIT_WAIT_MS, 5000, "ms", "to have the outbox commit before answering 503")                \
     X(LONG_POLL_S, 60, "s", "longest wait of a long poll")                                         \

@@ -10,16 +10,28 @@ static const struct {
 #undef X
 };
 
-static const struct {
-    const char *name;
-    unsigned from; /* bit set of states */
-    enum order_state to;
-} steps[ORDER_STEP_COUNT] = {
-#define X(constant, step_name, from_states, to_state) \
-    [constant] = {(step_name), (from_states), (to_state)},
+static const char *const steps[ORDER_STEP_COUNT] = {
+#define X(constant, step_name) [constant] = (step_name),
     ORDER_STEP_TABLE(X)
 #undef X
 };
+
+static const struct {
+    const char *name, *words;
+} actors[ORDER_ACTOR_COUNT] = {
+#define X(constant, actor_name, who) [constant] = {(actor_name), (who)},
+    ORDER_ACTOR_TABLE(X)
+#undef X
+};
+
+static const struct order_rule rules[] = {
+#define X(step_taken, who, states_before, state_after) \
+    {(step_taken), (who), (states_before), (state_after)},
+    ORDER_RULE_TABLE(X)
+#undef X
+};
+
+enum { RULES = sizeof(rules) / sizeof(rules[0]) };
 
 const char *order_state_name(enum order_state state)
 {
@@ -44,16 +56,21 @@ int order_state_parse(struct span name, enum order_state *out)
     return -1;
 }
 
+bool order_state_ended(enum order_state state)
+{
+    return state == ORDER_CLOSED || state == ORDER_CANCELLED;
+}
+
 const char *order_step_name(enum order_step step)
 {
     CHECK(step < ORDER_STEP_COUNT);
-    return steps[step].name;
+    return steps[step];
 }
 
 int order_step_parse(struct span name, enum order_step *out)
 {
     for (unsigned i = 0; i < ORDER_STEP_COUNT; i++) {
-        if (span_eq(name, span_str(steps[i].name))) {
+        if (span_eq(name, span_str(steps[i]))) {
             *out = (enum order_step)i;
             return 0;
         }
@@ -61,14 +78,84 @@ int order_step_parse(struct span name, enum order_step *out)
     return -1;
 }
 
-bool order_step_allowed(enum order_step step, enum order_state state)
+const char *order_actor_name(enum order_actor actor)
 {
-    CHECK(step < ORDER_STEP_COUNT && state < ORDER_STATE_COUNT);
-    return (steps[step].from & 1u << state) != 0;
+    CHECK(actor < ORDER_ACTOR_COUNT);
+    return actors[actor].name;
 }
 
-enum order_state order_step_target(enum order_step step)
+const char *order_actor_words(enum order_actor actor)
 {
-    CHECK(step < ORDER_STEP_COUNT);
-    return steps[step].to;
+    CHECK(actor < ORDER_ACTOR_COUNT);
+    return actors[actor].words;
+}
+
+static bool is_staff(enum order_actor actor)
+{
+    return actor <= ACTOR_HEAD;
+}
+
+/* A holder is any of the staff, as far as the table knows. */
+static bool may(enum order_actor actor, enum order_actor needed)
+{
+    if (!is_staff(actor) || !is_staff(needed))
+        return actor == needed;
+    return needed == ACTOR_HOLDER || needed <= actor;
+}
+
+const struct order_rule *order_rule(enum order_step step, enum order_actor actor)
+{
+    const struct order_rule *best = NULL;
+    for (size_t i = 0; i < RULES; i++) {
+        if (rules[i].step == step && may(actor, rules[i].actor) &&
+            (best == NULL || rules[i].actor > best->actor))
+            best = &rules[i];
+    }
+    return best;
+}
+
+enum order_actor order_step_needs(enum order_step step)
+{
+    enum order_actor least = ORDER_ACTOR_COUNT;
+    for (size_t i = 0; i < RULES; i++) {
+        if (rules[i].step == step && is_staff(rules[i].actor) && rules[i].actor < least)
+            least = rules[i].actor;
+    }
+    return least;
+}
+
+bool order_rule_allows(const struct order_rule *rule, enum order_state state)
+{
+    CHECK(state < ORDER_STATE_COUNT);
+    return (rule->from & 1u << state) != 0;
+}
+
+enum order_state order_rule_target(const struct order_rule *rule, enum order_state state)
+{
+    return rule->to == ORDER_SAME ? state : rule->to;
+}
+
+bool order_step_allowed(enum order_step step, bool resident, enum order_state state)
+{
+    for (size_t i = 0; i < RULES; i++) {
+        const bool theirs = resident ? rules[i].actor == ACTOR_RESIDENT : is_staff(rules[i].actor);
+        if (rules[i].step == step && theirs && order_rule_allows(&rules[i], state))
+            return true;
+    }
+    return false;
+}
+
+bool order_step_bounded(enum order_step step)
+{
+    switch (step) {
+    case STEP_ACCEPT:
+    case STEP_ARRIVE:
+    case STEP_RESOLVE:
+    case STEP_CLOSE:
+    case STEP_RATE:
+    case STEP_CANCEL:
+        return false;
+    default:
+        return true;
+    }
 }

@@ -1,9 +1,9 @@
 /*
  * order: a work order, and the state machine of its life.
  *
- * Every step of an order's life is one row: its name, the states it may be taken in, and the state
- * it leads to. The engine hands the row to Redis with the step, where it is checked and applied in
- * one call, so this table is the only place that knows.
+ * The table below is the only place that knows who may take which step in which state, and where it
+ * leads. The engine hands the row to Redis with the step, where it is checked and applied in one
+ * call (record.h); life.h plays the same rows on a history.
  */
 #ifndef JIESU_MODEL_ORDER_H
 #define JIESU_MODEL_ORDER_H
@@ -19,10 +19,14 @@
 #include <stdint.h>
 
 /* X(constant, name, what a resident reads) */
-#define ORDER_STATE_TABLE(X)                                    \
-    X(ORDER_DISPATCHED, "dispatched", "已派单，等待网格员接单") \
-    X(ORDER_ACCEPTED, "accepted", "网格员已接单，正在处理")     \
-    X(ORDER_RESOLVED, "resolved", "已办结")
+#define ORDER_STATE_TABLE(X)                                                 \
+    X(ORDER_DISPATCHED, "dispatched", "已派单，等待网格员接单")              \
+    X(ORDER_ACCEPTED, "accepted", "网格员已接单，正在处理")                  \
+    X(ORDER_ARRIVED, "arrived", "网格员已到现场，正在处理")                  \
+    X(ORDER_AWAITING, "awaiting_decision", "社区工作站正在为您安排办理人员") \
+    X(ORDER_RESOLVED, "resolved", "已办结")                                  \
+    X(ORDER_CLOSED, "closed", "已结案")                                      \
+    X(ORDER_CANCELLED, "cancelled", "已撤销")
 
 enum order_state {
 #define X(constant, name, chinese) constant,
@@ -31,26 +35,120 @@ enum order_state {
         ORDER_STATE_COUNT
 };
 
-/* X(constant, name, states it may be taken in as a bit set, state it leads to) */
-#define ORDER_STEP_TABLE(X)                                          \
-    X(STEP_ACCEPT, "accept", 1u << ORDER_DISPATCHED, ORDER_ACCEPTED) \
-    X(STEP_RESOLVE, "resolve", 1u << ORDER_ACCEPTED, ORDER_RESOLVED)
+/* X(constant, name) */
+#define ORDER_STEP_TABLE(X)              \
+    X(STEP_ACCEPT, "accept")             \
+    X(STEP_ARRIVE, "arrive")             \
+    X(STEP_REPORT, "report")             \
+    X(STEP_RESOLVE, "resolve")           \
+    X(STEP_CLOSE, "close")               \
+    X(STEP_RETURN, "return")             \
+    X(STEP_TRANSFER, "transfer")         \
+    X(STEP_EXTEND, "extend")             \
+    X(STEP_GRANT, "grant")               \
+    X(STEP_REFUSE, "refuse")             \
+    X(STEP_NOTE, "note")                 \
+    X(STEP_WHISTLE, "whistle")           \
+    X(STEP_PARTY_REPORT, "party_report") \
+    X(STEP_PARTY_RATE, "party_rate")     \
+    X(STEP_REVIEW, "review")             \
+    X(STEP_RATE, "rate")                 \
+    X(STEP_REOPEN, "reopen")             \
+    X(STEP_CANCEL, "cancel")
 
 enum order_step {
-#define X(constant, name, from, to) constant,
+#define X(constant, name) constant,
     ORDER_STEP_TABLE(X)
 #undef X
         ORDER_STEP_COUNT
+};
+
+/* X(constant, name in the history, who that is). A member is any worker of the order's community;
+ * the holder is the one whose queue or hands it is in; a leader leads a grid of the community; the
+ * head is the station head or one of the street's triage. */
+#define ORDER_ACTOR_TABLE(X)                                       \
+    X(ACTOR_MEMBER, "worker", "a worker of the order's community") \
+    X(ACTOR_HOLDER, "worker", "the worker who holds the order")    \
+    X(ACTOR_LEADER, "leader", "a grid leader of the community")    \
+    X(ACTOR_HEAD, "station", "the station head")                   \
+    X(ACTOR_RESIDENT, "resident", "the resident")                  \
+    X(ACTOR_ENGINE, "engine", "the engine")
+
+enum order_actor {
+#define X(constant, name, who) constant,
+    ORDER_ACTOR_TABLE(X)
+#undef X
+        ORDER_ACTOR_COUNT
+};
+
+/* Bit sets of states. */
+enum {
+    ORDER_WORKED = 1u << ORDER_ACCEPTED | 1u << ORDER_ARRIVED,
+    ORDER_ASSIGNED = 1u << ORDER_DISPATCHED | ORDER_WORKED,
+    ORDER_OPEN = ORDER_ASSIGNED | 1u << ORDER_AWAITING,
+    ORDER_DONE = 1u << ORDER_RESOLVED | 1u << ORDER_CLOSED
+};
+
+/* The same state as before. */
+#define ORDER_SAME ORDER_STATE_COUNT
+
+/* X(step, who may take it, in which states, the state it leads to) */
+#define ORDER_RULE_TABLE(X)                                                   \
+    X(STEP_ACCEPT, ACTOR_MEMBER, 1u << ORDER_DISPATCHED, ORDER_ACCEPTED)      \
+    X(STEP_ARRIVE, ACTOR_HOLDER, 1u << ORDER_ACCEPTED, ORDER_ARRIVED)         \
+    X(STEP_REPORT, ACTOR_HOLDER, ORDER_WORKED, ORDER_SAME)                    \
+    X(STEP_RESOLVE, ACTOR_HOLDER, ORDER_WORKED, ORDER_RESOLVED)               \
+    X(STEP_CLOSE, ACTOR_HEAD, 1u << ORDER_RESOLVED, ORDER_CLOSED)             \
+    X(STEP_CLOSE, ACTOR_ENGINE, 1u << ORDER_RESOLVED, ORDER_CLOSED)           \
+    X(STEP_RETURN, ACTOR_HOLDER, ORDER_ASSIGNED, ORDER_DISPATCHED)            \
+    X(STEP_TRANSFER, ACTOR_LEADER, ORDER_ASSIGNED, ORDER_DISPATCHED)          \
+    X(STEP_TRANSFER, ACTOR_HEAD, ORDER_OPEN, ORDER_DISPATCHED)                \
+    X(STEP_EXTEND, ACTOR_HOLDER, ORDER_WORKED, ORDER_SAME)                    \
+    X(STEP_GRANT, ACTOR_HEAD, ORDER_OPEN, ORDER_SAME)                         \
+    X(STEP_REFUSE, ACTOR_HEAD, ORDER_OPEN, ORDER_SAME)                        \
+    X(STEP_NOTE, ACTOR_MEMBER, ORDER_OPEN | 1u << ORDER_RESOLVED, ORDER_SAME) \
+    X(STEP_WHISTLE, ACTOR_LEADER, ORDER_ASSIGNED, ORDER_SAME)                 \
+    X(STEP_WHISTLE, ACTOR_HEAD, ORDER_OPEN, ORDER_SAME)                       \
+    X(STEP_PARTY_REPORT, ACTOR_MEMBER, ORDER_OPEN, ORDER_SAME)                \
+    X(STEP_PARTY_RATE, ACTOR_LEADER, ORDER_OPEN | ORDER_DONE, ORDER_SAME)     \
+    X(STEP_REVIEW, ACTOR_HEAD, ORDER_OPEN | ORDER_DONE, ORDER_SAME)           \
+    X(STEP_RATE, ACTOR_RESIDENT, ORDER_DONE, ORDER_CLOSED)                    \
+    X(STEP_REOPEN, ACTOR_RESIDENT, ORDER_DONE, ORDER_DISPATCHED)              \
+    X(STEP_CANCEL, ACTOR_RESIDENT, 1u << ORDER_DISPATCHED, ORDER_CANCELLED)   \
+    X(STEP_CANCEL, ACTOR_HEAD, ORDER_OPEN, ORDER_CANCELLED)
+
+struct order_rule {
+    enum order_step step;
+    enum order_actor actor;
+    unsigned from;       /* bit set of states */
+    enum order_state to; /* ORDER_SAME: none */
 };
 
 const char *order_state_name(enum order_state state);
 /* In plain Chinese, for the resident. */
 const char *order_state_progress(enum order_state state);
 int order_state_parse(struct span name, enum order_state *out);
+/* No deadline runs any more. */
+bool order_state_ended(enum order_state state);
 const char *order_step_name(enum order_step step);
 int order_step_parse(struct span name, enum order_step *out);
-bool order_step_allowed(enum order_step step, enum order_state state);
-enum order_state order_step_target(enum order_step step);
+const char *order_actor_name(enum order_actor actor);
+/* The same in words, for messages. */
+const char *order_actor_words(enum order_actor actor);
+
+/* The rule under which an actor takes a step, or NULL when it may not in any state. For staff give
+ * the highest office: a head may do what leaders and members may; whether somebody is the holder is
+ * asked when the step is applied, so a rule of the holder's is found for all staff. */
+const struct order_rule *order_rule(enum order_step step, enum order_actor actor);
+/* The least actor among staff who may take the step; ORDER_ACTOR_COUNT when staff may not. */
+enum order_actor order_step_needs(enum order_step step);
+bool order_rule_allows(const struct order_rule *rule, enum order_state state);
+enum order_state order_rule_target(const struct order_rule *rule, enum order_state state);
+/* True when staff (or the resident) may take the step in that state at all. */
+bool order_step_allowed(enum order_step step, bool resident, enum order_state state);
+/* A step that may be taken without end: it is refused once the history is long
+ * (LIMIT_ORDER_STEPS), so that what ends an order always has room. */
+bool order_step_bounded(enum order_step step);
 
 /* All that is decided about a complaint at ingest. Spans borrow from the complaint, the verdict and
  * the policy. */

@@ -12,6 +12,7 @@ struct policy {
     struct directory *directory;
     struct sla *sla;
     struct calendar *calendar;
+    struct process *process;
     int64_t loaded_at;
 };
 
@@ -25,6 +26,7 @@ static void policy_free(struct policy *policy)
     directory_free(&policy->directory);
     sla_free(&policy->sla);
     calendar_free(&policy->calendar);
+    process_free(&policy->process);
     mem_free(policy);
 }
 
@@ -42,11 +44,13 @@ static int load_parts(struct policy *policy, const char *dir, unsigned parts, st
 {
     struct span sla = arena_printf(paths, "%s/sla.yaml", dir);
     struct span calendar = arena_printf(paths, "%s/calendar.yaml", dir);
+    struct span process = arena_printf(paths, "%s/process.yaml", dir);
     struct span directory = arena_printf(paths, "%s/directory", dir);
-    if (sla.ptr == NULL || calendar.ptr == NULL || directory.ptr == NULL)
+    if (sla.ptr == NULL || calendar.ptr == NULL || process.ptr == NULL || directory.ptr == NULL)
         return err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
     if ((policy->calendar = calendar_load(calendar.ptr, err)) == NULL ||
         (policy->sla = sla_load(sla.ptr, err)) == NULL ||
+        (policy->process = process_load(process.ptr, err)) == NULL ||
         (policy->directory = directory_load(directory.ptr, err)) == NULL ||
         (policy->rules = rules_load_with(dir, parts, err)) == NULL)
         return -1;
@@ -121,4 +125,9 @@ const struct sla *policy_sla(const struct policy *policy)
 const struct calendar *policy_calendar(const struct policy *policy)
 {
     return policy->calendar;
+}
+
+const struct process *policy_process(const struct policy *policy)
+{
+    return policy->process;
 }

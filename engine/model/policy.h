@@ -1,5 +1,6 @@
 /*
- * policy: everything in rules/ as one frozen snapshot: rule set, directory, clocks and calendar.
+ * policy: everything in rules/ as one frozen snapshot: rule set, directory, clocks, calendar and
+ * process.
  *
  * They are loaded and swapped together, so no request sees half of a change. Cross-checks (every
  * SLA class a rule names exists, ...) happen here.
@@ -11,6 +12,7 @@
 #include "engine/base/err.h"
 #include "engine/model/calendar.h"
 #include "engine/model/directory.h"
+#include "engine/model/process.h"
 #include "engine/model/sla.h"
 
 #include <stdbool.h>
@@ -33,5 +35,6 @@ struct rules *policy_rules(const struct policy *policy);
 const struct directory *policy_directory(const struct policy *policy);
 const struct sla *policy_sla(const struct policy *policy);
 const struct calendar *policy_calendar(const struct policy *policy);
+const struct process *policy_process(const struct policy *policy);
 
 #endif

@@ -34,9 +34,10 @@ static const struct {
 };
 
 static const struct {
-    const char *key, *member;
+    const char *key, *member, *met;
 } clocks[CLOCK_COUNT] = {
-#define X(constant, clock_key, clock_member) [constant] = {(clock_key), (clock_member)},
+#define X(constant, clock_key, clock_member, clock_met) \
+    [constant] = {(clock_key), (clock_member), (clock_met)},
     CLOCK_TABLE(X)
 #undef X
 };
@@ -58,10 +59,33 @@ struct sla {
     size_t fallback; /* index of the default class */
 };
 
+const char *sla_clock_name(enum sla_clock clock)
+{
+    CHECK(clock < CLOCK_COUNT);
+    return clocks[clock].key;
+}
+
 const char *sla_clock_member(enum sla_clock clock)
 {
     CHECK(clock < CLOCK_COUNT);
     return clocks[clock].member;
+}
+
+const char *sla_clock_met_member(enum sla_clock clock)
+{
+    CHECK(clock < CLOCK_COUNT);
+    return clocks[clock].met;
+}
+
+int sla_clock_parse(struct span name, enum sla_clock *out)
+{
+    for (unsigned i = 0; i < CLOCK_COUNT; i++) {
+        if (span_eq(name, span_str(clocks[i].key))) {
+            *out = (enum sla_clock)i;
+            return 0;
+        }
+    }
+    return -1;
 }
 
 static const struct class *find_class(const struct sla *sla, struct span name)
@@ -127,7 +151,6 @@ static int parse_duration(struct span text, struct duration *out)
 static int read_clocks(const struct yaml_doc *doc, const struct yaml_node *map, struct class *class,
                        struct err *err)
 {
-    bool any = false;
     for (size_t i = 0; i < CLOCK_COUNT; i++) {
         struct span text;
         if (yaml_get_string(doc, map, clocks[i].key, false, &text, err) != 0)
@@ -139,11 +162,10 @@ static int read_clocks(const struct yaml_doc *doc, const struct yaml_node *map, 
                               "'%.*s' is no duration; write a whole number and its unit, as 15min "
                               "(up to 527040), 24h (8784), 2d (366) or 5wd (working days, 250)",
                               SPAN_ARG(text));
-        any = true;
     }
-    if (!any)
+    if (class->clock[CLOCK_RESOLVE].count == 0)
         return yaml_error(doc, map, err,
-                          "class '%s' has no clock; give it respond, arrive, report or resolve",
+                          "class '%s' has no resolve; every order needs a last deadline",
                           class->name);
     return 0;
 }
@@ -151,8 +173,8 @@ static int read_clocks(const struct yaml_doc *doc, const struct yaml_node *map, 
 static int read_class(struct sla *sla, const struct yaml_doc *doc, const struct yaml_node *map,
                       struct err *err)
 {
-    static const char *const known[] = {"name",   "title",   "respond", "arrive",
-                                        "report", "resolve", NULL};
+    static const char *const known[] = {"name",   "title",    "respond", "arrive",
+                                        "report", "feedback", "resolve", NULL};
     struct class *class = &sla->classes[sla->count];
     struct span name, title;
     if (yaml_expect_map(doc, map, known, err) != 0 ||

@@ -1,8 +1,9 @@
 /*
  * sla: how long each step of an order may take, by class (rules/sla.yaml).
  *
- * A class has up to four clocks. A duration is minutes, hours or days of the clock on the wall, or
- * working days of the calendar.
+ * A class has up to five clocks. A duration is minutes, hours or days of the clock on the wall, or
+ * working days of the calendar. Every class has a resolve clock, so that an open order always has
+ * a next deadline.
  */
 #ifndef JIESU_MODEL_SLA_H
 #define JIESU_MODEL_SLA_H
@@ -15,21 +16,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* X(constant, key in sla.yaml, member of the answer) */
-#define CLOCK_TABLE(X)                        \
-    X(CLOCK_RESPOND, "respond", "respond_by") \
-    X(CLOCK_ARRIVE, "arrive", "arrive_by")    \
-    X(CLOCK_REPORT, "report", "report_by")    \
-    X(CLOCK_RESOLVE, "resolve", "resolve_by")
+/* X(constant, key in sla.yaml, deadline and the time it was met, as members of answers and as fields
+ * of an order's hash) */
+#define CLOCK_TABLE(X)                                          \
+    X(CLOCK_RESPOND, "respond", "respond_by", "responded_at")   \
+    X(CLOCK_ARRIVE, "arrive", "arrive_by", "arrived_at")        \
+    X(CLOCK_REPORT, "report", "report_by", "reported_at")       \
+    X(CLOCK_FEEDBACK, "feedback", "feedback_by", "feedback_at") \
+    X(CLOCK_RESOLVE, "resolve", "resolve_by", "resolved_at")
 
 enum sla_clock {
-#define X(constant, key, member) constant,
+#define X(constant, key, by, met) constant,
     CLOCK_TABLE(X)
 #undef X
         CLOCK_COUNT
 };
 
+/* The clock's name ("respond"), its deadline's ("respond_by") and that of when it was met. */
+const char *sla_clock_name(enum sla_clock clock);
 const char *sla_clock_member(enum sla_clock clock);
+const char *sla_clock_met_member(enum sla_clock clock);
+int sla_clock_parse(struct span name, enum sla_clock *out);
 
 struct sla;
 

@@ -329,8 +329,10 @@ static void stepped(struct slot *slot, const struct reply *reply)
         {"conflict", OUTCOME_CONFLICT}, {"other", OUTCOME_OTHER_BODY},
         {"missing", OUTCOME_NOT_FOUND},
     };
-    struct outcome outcome = {
-        .id = id_span(&slot->id), .state = word(reply, 1), .version = number(reply, 2)};
+    struct outcome outcome = {.id = id_span(&slot->id),
+                              .state = word(reply, 1),
+                              .version = number(reply, 2),
+                              .text = word(reply, 3)};
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (span_eq(word(reply, 0), span_str(codes[i].word))) {
             outcome.code = codes[i].code;

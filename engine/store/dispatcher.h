@@ -51,6 +51,7 @@ struct outcome {
     int64_t version;
     /* OUTCOME_REPLAYED of a create: the stored answer. Empty for others, when memory was short, and
      * when the order is in another community and was not made yet: then id is all there is to tell.
+     * OUTCOME_CONFLICT: why, a name of life.h's table.
      */
     struct span text;
 };

@@ -1,5 +1,5 @@
 #!lua name=jiesu
--- version 2
+-- version 3
 --
 -- Everything jiesu writes to Redis, as functions: one call is one step, whole or absent. Redis keeps the
 -- writes of a call together (MULTI/EXEC in the append-only file), so a crash never leaves half of one.
@@ -8,12 +8,13 @@
 -- the second call changes nothing and tells what the first one did.
 --
 -- Keys are declared, with one exception: a step removes the order's entry from the queue stream that the
--- order's hash names, and a queue read looks into the hashes of the orders it returns. Those keys carry the
--- hash tag of the declared ones (jiesu:{community}:...), so they live in the same slot.
+-- order's hash names and may put it into another worker's, and a queue read looks into the hashes of the orders
+-- it returns. Those keys carry the hash tag of the declared ones (jiesu:{community}:...), so they live in the
+-- same slot.
 
 -- jiesu_version: the number in the second line of this file.
 local function version()
-  return 2
+  return 3
 end
 
 -- jiesu_claim KEYS claim ARGV id body ttl -> {'claimed', id}: the key is new and now stands for this order;
@@ -51,6 +52,17 @@ local function fence(queue)
   fenced[queue] = true
 end
 
+-- Adds an entry to a queue, whose consumer group is made with it. Returns the entry's id, or the error.
+local function enqueue(queue, fields)
+  fence(queue)
+  local entry = redis.pcall('XADD', queue, 'NOMKSTREAM', '*', unpack(fields))
+  if not entry then
+    redis.call('XGROUP', 'CREATE', queue, 'workers', '0', 'MKSTREAM')
+    entry = redis.call('XADD', queue, '*', unpack(fields))
+  end
+  return entry
+end
+
 -- jiesu_create KEYS order queue due ARGV wake ulid due_at n (field value) * n (field value) ...
 -- -> {'created'}, or {'exists', answer, state, version} of the order that is there. The n pairs are the queue
 -- entry, the rest the order's hash. What can fail (a key of another type) comes before the hash is written,
@@ -64,12 +76,8 @@ local function create(keys, argv)
     redis.call('ZADD', keys[3], argv[3], argv[2])
   end
   local hash = 5 + 2 * argv[4]
-  fence(keys[2])
-  local entry = redis.pcall('XADD', keys[2], 'NOMKSTREAM', '*', unpack(argv, 5, hash - 1))
-  if not entry then -- a new stream: its consumer group is made with it
-    redis.call('XGROUP', 'CREATE', keys[2], 'workers', '0', 'MKSTREAM')
-    entry = redis.call('XADD', keys[2], '*', unpack(argv, 5, hash - 1))
-  elseif entry.err then
+  local entry = enqueue(keys[2], {unpack(argv, 5, hash - 1)})
+  if entry.err then
     redis.call('ZREM', keys[3], argv[2])
     return entry
   end
@@ -83,59 +91,228 @@ end
 -- keeps asking for the impossible cannot grow the order.
 local REFUSED = 1600
 
-local function refuse(key, id, refused, state, at)
+local function refuse(key, id, refused, state, at, why)
   redis.call('HSET', key, 'refused', string.sub(id .. ' ' .. (refused or ''), 1, REFUSED))
-  return {'conflict', state, at}
+  return {'conflict', state, at, why}
 end
 
 local function has_word(list, sep, word)
   return list and string.find(sep .. list .. sep, sep .. word .. sep, 1, true) ~= nil
 end
 
--- jiesu_step KEYS order due ARGV step id from target at worker version note
+-- Departments that were whistled for, as JSON in one field: when each is to report (0: it has; -n: it has, and
+-- was given n stars). What is to be in the field for a verb to go on, and what it puts there.
+local function party(old, value, wanted)
+  local n, most, department = string.match(value, '^(%d+) (%d+) (.*)$')
+  local parties, count = cjson.decode(old or '{}'), 0
+  local held = parties[department]
+  for _ in pairs(parties) do
+    count = count + 1
+  end
+  if wanted == 'none' then
+    if held or count >= tonumber(most) then
+      return nil, held and 'again' or 'long'
+    end
+    parties[department] = tonumber(n)
+  elseif not held or (wanted == 'reported' and held > 0) then
+    return nil, 'absent'
+  elseif held < 0 or (wanted == 'open' and held == 0) then
+    return nil, 'again'
+  else
+    parties[department] = wanted == 'open' and 0 or -tonumber(n)
+  end
+  return cjson.encode(parties)
+end
+
+-- What a step does to one field of the order's hash: from what is there (or nil) and the value given, the new
+-- value (nil: left alone, '': removed), or nil and what speaks against the step. peek reads another field.
+local verbs = {
+  set = function(_, value) return value end,
+  once = function(old, value) return not old and value or nil end,
+  new = function(old, value)
+    if old then return nil, 'again' end
+    return value
+  end,
+  drop = function() return '' end,
+  add = function(old, value) return string.format('%d', (old or 0) + value) end,
+  raise = function(old, value) return (not old or tonumber(old) < tonumber(value)) and value or nil end,
+  lift = function(old, value, peek)
+    local other = peek(value)
+    return other and (not old or tonumber(old) < tonumber(other)) and other or nil
+  end,
+  need = function(old) return nil, not old and 'absent' or nil end,
+  lack = function(old) return nil, old and 'again' or nil end,
+  by = function(old, value) return nil, (not old or tonumber(value) > tonumber(old)) and 'late' or nil end,
+  open = function(old, value) return party(old, value, 'none') end,
+  report = function(old, value) return party(old, value, 'open') end,
+  rate = function(old, value) return party(old, value, 'reported') end,
+}
+
+-- Goes through (verb field value) * from argv[first] on without writing: the changed fields, or nil and why not.
+local function plan(key, argv, first, at)
+  local changes = {}
+  local function peek(field)
+    local new = changes[field]
+    if new == '' then return nil end
+    return new or redis.call('HGET', key, field) or nil
+  end
+  for i = first, #argv, 3 do
+    local verb, field, value = argv[i], argv[i + 1], argv[i + 2]
+    local new, why = verbs[verb](peek(field), value == '@' and at or value, peek)
+    if why then
+      return nil, why
+    end
+    changes[field] = new or changes[field]
+  end
+  return changes
+end
+
+-- The next deadline: of the pairs "due:met" those that are due and not met, and of the departments that have not
+-- reported when the list ends with "parties".
+local function next_due(key, list)
+  local due, names = nil, {}
+  for by, met in string.gmatch(list, '([%w_]+):([%w_]*)') do
+    names[#names + 1], names[#names + 2] = by, met == '' and 'none' or met
+  end
+  local held = redis.call('HMGET', key, 'parties', unpack(names))
+  for i = 2, #held, 2 do
+    local by = not held[i + 1] and tonumber(held[i] or nil)
+    due = by and math.min(by, due or by) or due
+  end
+  if held[1] and has_word(list, ',', 'parties') then
+    for _, by in pairs(cjson.decode(held[1])) do
+      due = by > 0 and math.min(by, due or by) or due
+    end
+  end
+  return due
+end
+
+-- Puts the order into a worker's queue, with what the entry said at its creation.
+local ENTRY = {'urgency', 'category', 'kind', 'grid', 'created_at', 'respond_by'}
+
+local function requeue(key, worker, urgent)
+  local prefix, community, ulid = string.match(key, '^(jiesu:{([^}]*)}:)order:(.*)$')
+  local held, fields = redis.call('HMGET', key, unpack(ENTRY)), {'id', community .. '.' .. ulid}
+  for i, name in ipairs(ENTRY) do
+    if held[i] then
+      fields[#fields + 1], fields[#fields + 2] = name, held[i]
+    end
+  end
+  local queue = prefix .. 'q:' .. worker .. (urgent and ':urgent' or '')
+  return queue, enqueue(queue, fields), prefix .. 'wake:' .. worker, ulid
+end
+
+-- The post after the holder's in the list of posts; the last one for who holds none of them.
+local function next_post(posts, holder, last)
+  local found, worker = false, holder
+  for post in string.gmatch(posts or '', '%S+') do
+    if found and not last then
+      return post
+    end
+    found, worker = post == holder, post
+  end
+  return worker
+end
+
+-- jiesu_step KEYS order due [index] ARGV step id by worker rule from target at strict version most queue over due
+-- note (verb field value) ...
 -- -> {'done', state, version}; {'replayed', state, version}: this id was taken before and led there;
--- {'conflict', state, version}: the state is none of `from` (comma list), the worker does not hold the order, the
--- version is not the expected one ('0': any), or this id was refused before; {'other', state, version}: the
--- same key came with another body before; {'missing'}: no such order. An id is "key" or "key.body".
+-- {'conflict', state, version, why}; {'other', state, version}: the same key came with another body before;
+-- {'missing'}: no such order. An id is "key" or "key.body".
+--   rule     'holder': worker must hold the order; 'taker': it becomes the holder; 'any'
+--   from     states it may be taken in (comma list); target: the state it leads to, '': the same
+--   at       when; strict '1': not before the last step, else it counts as then; '@' as a value stands for it
+--   version  the order's version must be this ('0': any); most: and below this one ('': any)
+--   queue    the order goes into the queue of: '=' its holder, '>' the next post, a worker; '': of none
+--   over     "field most state": when the field is not below most, the order goes to the last post in that state
+--   due      the clocks that run then ("due:met,...", see next_due), '': none, '-': as before
+--   index    a sorted set in which the order is put by time
 local function step(keys, argv)
-  local name, id, target, worker = argv[1], argv[2], argv[4], argv[6]
+  local name, id, worker, rule = argv[1], argv[2], argv[4], argv[5]
   local key, body = string.match(id, '^([^.]*)%.?(.*)$')
   local held = redis.call('HMGET', keys[1], 'state', 'version', 's:' .. key, 'refused', 'queue', 'entry',
-    'worker')
-  local state, at = held[1], held[2]
+    'worker', 'last_at', 'created_at', 'posts', 'urgent')
+  local state, version = held[1], held[2]
   if not state then
     return {'missing'}
   end
   if held[3] then
-    local led, version, with = string.match(held[3], '^(%S+) (%S+) (%S*)$')
-    return {with == body and 'replayed' or 'other', led, version}
+    local led, then_version, with = string.match(held[3], '^(%S+) (%S+) (%S*)$')
+    return {with == body and 'replayed' or 'other', led, then_version}
   end
   if has_word(held[4], ' ', id) then
-    return {'conflict', state, at}
+    return {'conflict', state, version, 'refused'}
   end
   if body ~= '' and string.find(' ' .. (held[4] or ''), ' ' .. key .. '.', 1, true) then
-    return {'other', state, at}
+    return {'other', state, version}
   end
-  -- Who accepts becomes the holder; every other step is the holder's to take.
-  local holds = name == 'accept' or worker == held[7]
-  if not holds or not has_word(argv[3], ',', state) or (argv[7] ~= '0' and argv[7] ~= at) then
-    return refuse(keys[1], id, held[4], state, at)
+  if #argv < 15 then
+    return redis.error_reply('ERR a step in the form of an older engine')
   end
-  local now = string.format('%d', at + 1)
-  local history = '{"version":' .. now .. ',"step":"' .. name .. '","from":"' .. state .. '","to":"' .. target ..
-    '","at":' .. argv[5] .. ',"worker":' .. cjson.encode(worker) ..
-    (argv[8] ~= '' and ',"note":' .. argv[8] or '') .. '}'
-  local fields = {'state', target, 'version', now, 's:' .. key, target .. ' ' .. now .. ' ' .. body,
-    'h' .. now, history}
-  if name == 'accept' then
+  local last = tonumber(held[8] or held[9] or 0)
+  local why = not has_word(argv[6], ',', state) and 'state' or rule == 'holder' and worker ~= held[7] and 'holder'
+    or argv[10] ~= '0' and argv[10] ~= version and 'version' or argv[9] == '1' and tonumber(argv[8]) < last and 'time'
+    or argv[11] ~= '' and tonumber(version) >= tonumber(argv[11]) and 'long'
+  local at, changes = string.format('%d', math.max(last, argv[8])), nil
+  if not why then
+    changes, why = plan(keys[1], argv, 16, at)
+  end
+  if why then
+    return refuse(keys[1], id, held[4], state, version, why)
+  end
+  local target, holder, to = argv[7] ~= '' and argv[7] or state, rule == 'taker' and worker or held[7], argv[12]
+  if argv[13] ~= '' then
+    local field, most, instead = string.match(argv[13], '^(%S+) (%S+) (%S+)$')
+    if tonumber(redis.call('HGET', keys[1], field) or 0) >= tonumber(most) then
+      target, to = instead, '>>'
+    end
+  end
+  local queue, entry, wake, ulid
+  if to ~= '' then
+    holder = to == '=' and holder or (to == '>' or to == '>>') and next_post(held[10], holder, to == '>>') or to
+    queue, entry, wake, ulid = requeue(keys[1], holder, held[11] == '1')
+    if entry.err then
+      return entry
+    end
+  end
+  if (target ~= state or queue) and (held[6] or '') ~= '' then
     redis.call('XACK', held[5], 'workers', held[6])
     redis.call('XDEL', held[5], held[6])
-    fields[9], fields[10] = 'worker', worker
   end
-  if target == 'resolved' then
-    redis.call('ZREM', keys[2], string.match(keys[1], '[^:]*$'))
+  local now = string.format('%d', version + 1)
+  local fields = {'state', target, 'version', now, 'worker', holder, 'last_at', at,
+    's:' .. key, target .. ' ' .. now .. ' ' .. body,
+    'h' .. now, '{"version":' .. now .. ',"step":"' .. name .. '","from":"' .. state .. '","to":"' .. target ..
+      '","at":' .. at .. ',"by":"' .. argv[3] .. '"' .. (worker ~= '' and ',"worker":' .. cjson.encode(worker) or '') ..
+      ',"holder":' .. cjson.encode(holder) .. (argv[15] ~= '' and ',"note":' .. argv[15] or '') .. '}'}
+  if queue then
+    fields[#fields + 1], fields[#fields + 2], fields[#fields + 3], fields[#fields + 4] = 'queue', queue, 'entry', entry
+  elseif target ~= state then
+    fields[#fields + 1], fields[#fields + 2] = 'entry', ''
+  end
+  for field, value in pairs(changes) do
+    if value == '' then
+      redis.call('HDEL', keys[1], field)
+    else
+      fields[#fields + 1], fields[#fields + 2] = field, value
+    end
   end
   redis.call('HSET', keys[1], unpack(fields))
+  local member = ulid or string.match(keys[1], '[^:]*$')
+  if argv[14] ~= '-' then
+    local due = next_due(keys[1], argv[14])
+    if due then
+      redis.call('ZADD', keys[2], string.format('%d', due), member)
+    else
+      redis.call('ZREM', keys[2], member)
+    end
+  end
+  if keys[3] then
+    redis.call('ZADD', keys[3], at, member)
+  end
+  if queue then
+    redis.call('PUBLISH', wake, member)
+  end
   return {'done', target, now}
 end
 

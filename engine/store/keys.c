@@ -75,6 +75,11 @@ struct key key_due(struct span community)
     return community_key(community, SPAN("due"));
 }
 
+struct key key_examples(struct span community)
+{
+    return community_key(community, SPAN("examples"));
+}
+
 struct key key_wake(struct span community, struct span worker)
 {
     struct key key = community_key(community, SPAN("wake:"));

@@ -5,6 +5,7 @@
  *   jiesu:{<community>}:q:<worker>           stream, group "workers": the worker's queue
  *   jiesu:{<community>}:q:<worker>:urgent    the same, read first
  *   jiesu:{<community>}:due                  sorted set: ULID by next deadline (ms)
+ *   jiesu:{<community>}:examples             sorted set: ULID by when a person corrected its category (ms)
  *   jiesu:{<community>}:wake:<worker>        channel: something was queued for the worker
  *   jiesu:{<community>}:alias:<ulid>         string: the id of the order that this id became (see below)
  *   jiesu:claim:<32 hex digits>              hash: an idempotency key's claim
@@ -39,6 +40,7 @@ int key_parse_order(struct span key, struct id *id);
 struct key key_alias(const struct id *id);
 struct key key_queue(struct span community, struct span worker, bool urgent);
 struct key key_due(struct span community);
+struct key key_examples(struct span community);
 struct key key_wake(struct span community, struct span worker);
 /* claim is the hash of the caller's idempotency key and its scope. */
 struct key key_claim(struct hash128 claim);

@@ -5,6 +5,7 @@
 #define JIESU_STORE_ORDERS_H
 
 #include "engine/base/err.h"
+#include "engine/base/limits.h"
 #include "engine/base/span.h"
 #include "engine/model/id.h"
 #include "engine/store/redis.h"
@@ -12,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ORDERS_HISTORY = 64 };
+/* Longer than any history gets: after LIMIT_ORDER_STEPS only steps that end the order are taken. */
+enum { ORDERS_HISTORY = LIMIT_ORDER_STEPS + 16 };
 
 /* Borrowed for the length of the callback. */
 struct order_view {

@@ -63,16 +63,25 @@ static void push_key(struct record *record, struct buf *scratch, struct key key)
     push(record, keep_key(scratch, &key));
 }
 
-/* The first line of the order's history. Names of the directory need no escaping (id_name_valid).
+/* The first line of the order's history, with the deadlines it began with. Names of the directory need no escaping (id_name_valid).
  */
 static struct span first_history(struct buf *scratch, const struct record_order *order)
 {
     size_t from = scratch->len;
     buf_printf(scratch,
                "{\"version\":1,\"step\":\"create\",\"from\":null,\"to\":\"%s\",\"at\":%lld,"
-               "\"worker\":\"%.*s\"}",
+               "\"by\":\"%s\",\"holder\":\"%.*s\",\"note\":{",
                order_state_name(ORDER_DISPATCHED), (long long)order->created_at,
-               SPAN_ARG(order->worker));
+               order_actor_name(ACTOR_ENGINE), SPAN_ARG(order->worker));
+    const char *comma = "";
+    for (enum sla_clock clock = 0; clock < CLOCK_COUNT; clock++) {
+        if (order->deadlines->by[clock] == 0)
+            continue;
+        buf_printf(scratch, "%s\"%s\":%lld", comma, sla_clock_member(clock),
+                   (long long)order->deadlines->by[clock]);
+        comma = ",";
+    }
+    buf_str(scratch, "}}");
     return since(scratch, from);
 }
 
@@ -93,6 +102,18 @@ static int64_t push_entry(struct record *record, const struct record_order *orde
     return (int64_t)(record->argc - before) / 2;
 }
 
+/* "a b leader head" */
+static struct span keep_posts(struct buf *scratch, const struct record_order *order)
+{
+    size_t from = scratch->len;
+    for (size_t i = 0; i < order->post_count; i++) {
+        if (i > 0)
+            buf_char(scratch, ' ');
+        buf_span(scratch, order->posts[i]);
+    }
+    return since(scratch, from);
+}
+
 static void push_hash(struct record *record, const struct record_order *order,
                       struct span created_at, const struct span by[CLOCK_COUNT],
                       struct buf *scratch)
@@ -105,6 +126,9 @@ static void push_hash(struct record *record, const struct record_order *order,
     push_field(record, "category", order->category);
     push_field(record, "kind", order->kind);
     push_field(record, "created_at", created_at);
+    push_field(record, "posts", keep_posts(scratch, order));
+    if (order->urgent)
+        push_field(record, "urgent", SPAN("1"));
     for (int clock = 0; clock < CLOCK_COUNT; clock++) {
         if (by[clock].len > 0)
             push_field(record, sla_clock_member((enum sla_clock)clock), by[clock]);
@@ -145,20 +169,6 @@ int record_create(struct record *record, const struct record_order *order, struc
     return buf_ok(scratch) ? 0 : -1;
 }
 
-/* "dispatched,accepted": the states a step may be taken in. */
-static struct span allowed_states(struct buf *scratch, enum order_step step)
-{
-    size_t from = scratch->len;
-    for (int state = 0; state < ORDER_STATE_COUNT; state++) {
-        if (!order_step_allowed(step, (enum order_state)state))
-            continue;
-        if (scratch->len > from)
-            buf_char(scratch, ',');
-        buf_str(scratch, order_state_name((enum order_state)state));
-    }
-    return since(scratch, from);
-}
-
 void record_claim(const struct record *record, const struct id *id, struct record_claim *claim)
 {
     claim->key = key_claim(record->claim);
@@ -169,27 +179,6 @@ void record_claim(const struct record *record, const struct id *id, struct recor
         SPAN("FCALL"), SPAN("jiesu_claim"),   SPAN("1"),           key_span(&claim->key),
         id_span(id),   span_str(claim->body), span_str(claim->ttl)};
     memcpy(claim->argv, argv, sizeof(argv));
-}
-
-int record_step(struct record *record, const struct record_step *step, struct buf *scratch)
-{
-    if (buf_reserve(scratch, SCRATCH_BYTES) == NULL)
-        return -1;
-    *record = (struct record){.kind = RECORD_STEP, .id = *step->id};
-    push(record, SPAN("FCALL"));
-    push(record, SPAN("jiesu_step"));
-    push(record, SPAN("2"));
-    push_key(record, scratch, key_order(&record->id));
-    push_key(record, scratch, key_due(id_community(&record->id)));
-    push(record, span_str(order_step_name(step->step)));
-    push(record, step->step_id);
-    push(record, allowed_states(scratch, step->step));
-    push(record, span_str(order_state_name(order_step_target(step->step))));
-    push(record, keep_number(scratch, step->at));
-    push(record, step->worker);
-    push(record, keep_number(scratch, step->version));
-    push(record, step->note);
-    return buf_ok(scratch) ? 0 : -1;
 }
 
 /* --- the durable form ----------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "engine/base/hash.h"
 #include "engine/base/span.h"
 #include "engine/model/id.h"
+#include "engine/model/life.h"
 #include "engine/model/order.h"
 #include "engine/store/keys.h"
 
@@ -21,7 +22,7 @@
 
 enum record_kind { RECORD_CREATE = 1, RECORD_STEP = 2 };
 
-enum { RECORD_ARGS = 64 };
+enum { RECORD_ARGS = 80 };
 
 /* Spans borrow from the buffer that the record was read from, or from whoever filled it. */
 struct record {
@@ -38,6 +39,8 @@ struct record {
 struct record_order {
     const struct id *id;
     struct span worker, grid;
+    const struct span *posts; /* whose turn it is, in order */
+    size_t post_count;
     struct span urgency, category, kind; /* names */
     bool urgent;
     int64_t created_at;
@@ -68,14 +71,13 @@ void record_claim(const struct record *record, const struct id *id, struct recor
 /* One step of an order's life. */
 struct record_step {
     const struct id *id;
-    enum order_step step;
     struct span step_id; /* unique to the request: a retry has the same; no white space in it */
-    struct span worker;  /* who takes it */
-    int64_t at;
-    int64_t version;  /* the version the caller saw, or 0 for any */
-    struct span note; /* JSON object with the step's details, or empty */
+    const struct life_step *step; /* its actor may take it in some state (life_from) */
+    int64_t returns_most;         /* a return after so many asks for a decision */
+    struct span note;             /* JSON object with the step's details, or empty */
 };
 
+/* Fills *record with the jiesu_step call. As record_create. */
 int record_step(struct record *record, const struct record_step *step, struct buf *scratch);
 
 /* The durable form: length-prefixed, versioned, with a checksum. record_write puts record_size

@@ -146,6 +146,15 @@ const char sample_sla[] = "default: ordinary\n"
                           "  - {name: disaster, arrive: 5min, report: 15min, resolve: 2d}\n"
                           "  - {name: service, respond: 15min, resolve: 5wd}\n";
 
+const char sample_process[] =
+    "returns: {most: 2}\n"
+    "reopen: {days: 7, resolve_hours: 24}\n"
+    "extension: {days: 15}\n"
+    "warnings: {blue: 0.5, yellow: 0.8, red: 1}\n"
+    "reasons:\n"
+    "  return: [{code: not_mine, title: 不归我}, {code: busy, title: 忙不过来}]\n"
+    "  extend: [{code: parts, title: 等备件}]\n";
+
 const char sample_calendar[] =
     "years:\n"
     "  2025:\n"
@@ -160,6 +169,7 @@ void folder_write_rules(const struct folder *folder)
 {
     folder_write(folder, "sla.yaml", sample_sla);
     folder_write(folder, "calendar.yaml", sample_calendar);
+    folder_write(folder, "process.yaml", sample_process);
     folder_write(folder, "review.yaml", "min_score: 3\nmin_margin: 0.15\n");
     folder_write(folder, "kinds.yaml",
                  "default: complaint\n"

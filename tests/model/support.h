@@ -36,6 +36,7 @@ extern const char sample_directory[];
 extern const char second_directory[];
 extern const char sample_sla[];
 extern const char sample_calendar[];
+extern const char sample_process[];
 /* Writes a whole rule set with the samples. */
 void folder_write_rules(const struct folder *folder);
 

@@ -13,7 +13,9 @@
 static void states_have_names(void **state)
 {
     (void)state;
-    static const char *const names[ORDER_STATE_COUNT] = {"dispatched", "accepted", "resolved"};
+    static const char *const names[ORDER_STATE_COUNT] = {"dispatched",        "accepted", "arrived",
+                                                         "awaiting_decision", "resolved", "closed",
+                                                         "cancelled"};
     for (unsigned i = 0; i < ORDER_STATE_COUNT; i++) {
         enum order_state parsed = ORDER_STATE_COUNT;
         assert_string_equal(order_state_name((enum order_state)i), names[i]);
@@ -27,30 +29,133 @@ static void states_have_names(void **state)
     assert_int_equal(untouched, ORDER_ACCEPTED);
 }
 
+/* The whole table, written out a second time: who may take a step, in which states (dispatched,
+ * accepted, arrived, awaiting, resolved, closed, cancelled), and where it leads. */
+static const struct expected {
+    enum order_step step;
+    const char *name;
+    enum order_actor actor; /* as one asks: of staff, the highest office */
+    const char *from;
+    enum order_state to; /* ORDER_SAME: none */
+} expected[] = {
+    {STEP_ACCEPT, "accept", ACTOR_MEMBER, "1000000", ORDER_ACCEPTED},
+    {STEP_ACCEPT, "accept", ACTOR_LEADER, "1000000", ORDER_ACCEPTED},
+    {STEP_ACCEPT, "accept", ACTOR_HEAD, "1000000", ORDER_ACCEPTED},
+    {STEP_ARRIVE, "arrive", ACTOR_MEMBER, "0100000", ORDER_ARRIVED},
+    {STEP_ARRIVE, "arrive", ACTOR_LEADER, "0100000", ORDER_ARRIVED},
+    {STEP_ARRIVE, "arrive", ACTOR_HEAD, "0100000", ORDER_ARRIVED},
+    {STEP_REPORT, "report", ACTOR_MEMBER, "0110000", ORDER_SAME},
+    {STEP_REPORT, "report", ACTOR_LEADER, "0110000", ORDER_SAME},
+    {STEP_REPORT, "report", ACTOR_HEAD, "0110000", ORDER_SAME},
+    {STEP_RESOLVE, "resolve", ACTOR_MEMBER, "0110000", ORDER_RESOLVED},
+    {STEP_RESOLVE, "resolve", ACTOR_LEADER, "0110000", ORDER_RESOLVED},
+    {STEP_RESOLVE, "resolve", ACTOR_HEAD, "0110000", ORDER_RESOLVED},
+    {STEP_CLOSE, "close", ACTOR_HEAD, "0000100", ORDER_CLOSED},
+    {STEP_CLOSE, "close", ACTOR_ENGINE, "0000100", ORDER_CLOSED},
+    {STEP_RETURN, "return", ACTOR_MEMBER, "1110000", ORDER_DISPATCHED},
+    {STEP_RETURN, "return", ACTOR_LEADER, "1110000", ORDER_DISPATCHED},
+    {STEP_RETURN, "return", ACTOR_HEAD, "1110000", ORDER_DISPATCHED},
+    {STEP_TRANSFER, "transfer", ACTOR_LEADER, "1110000", ORDER_DISPATCHED},
+    {STEP_TRANSFER, "transfer", ACTOR_HEAD, "1111000", ORDER_DISPATCHED},
+    {STEP_EXTEND, "extend", ACTOR_MEMBER, "0110000", ORDER_SAME},
+    {STEP_EXTEND, "extend", ACTOR_LEADER, "0110000", ORDER_SAME},
+    {STEP_EXTEND, "extend", ACTOR_HEAD, "0110000", ORDER_SAME},
+    {STEP_GRANT, "grant", ACTOR_HEAD, "1111000", ORDER_SAME},
+    {STEP_REFUSE, "refuse", ACTOR_HEAD, "1111000", ORDER_SAME},
+    {STEP_NOTE, "note", ACTOR_MEMBER, "1111100", ORDER_SAME},
+    {STEP_NOTE, "note", ACTOR_LEADER, "1111100", ORDER_SAME},
+    {STEP_NOTE, "note", ACTOR_HEAD, "1111100", ORDER_SAME},
+    {STEP_WHISTLE, "whistle", ACTOR_LEADER, "1110000", ORDER_SAME},
+    {STEP_WHISTLE, "whistle", ACTOR_HEAD, "1111000", ORDER_SAME},
+    {STEP_PARTY_REPORT, "party_report", ACTOR_MEMBER, "1111000", ORDER_SAME},
+    {STEP_PARTY_REPORT, "party_report", ACTOR_LEADER, "1111000", ORDER_SAME},
+    {STEP_PARTY_REPORT, "party_report", ACTOR_HEAD, "1111000", ORDER_SAME},
+    {STEP_PARTY_RATE, "party_rate", ACTOR_LEADER, "1111110", ORDER_SAME},
+    {STEP_PARTY_RATE, "party_rate", ACTOR_HEAD, "1111110", ORDER_SAME},
+    {STEP_REVIEW, "review", ACTOR_HEAD, "1111110", ORDER_SAME},
+    {STEP_RATE, "rate", ACTOR_RESIDENT, "0000110", ORDER_CLOSED},
+    {STEP_REOPEN, "reopen", ACTOR_RESIDENT, "0000110", ORDER_DISPATCHED},
+    {STEP_CANCEL, "cancel", ACTOR_RESIDENT, "1000000", ORDER_CANCELLED},
+    {STEP_CANCEL, "cancel", ACTOR_HEAD, "1111000", ORDER_CANCELLED},
+};
+
+enum { EXPECTED = sizeof expected / sizeof *expected };
+
+static const struct expected *find_expected(enum order_step step, enum order_actor actor)
+{
+    for (size_t i = 0; i < EXPECTED; i++)
+        if (expected[i].step == step && expected[i].actor == actor)
+            return &expected[i];
+    return NULL;
+}
+
+static void compare_rule(enum order_step step, enum order_actor actor)
+{
+    const struct expected *want = find_expected(step, actor);
+    const struct order_rule *rule = order_rule(step, actor);
+    if ((want == NULL) != (rule == NULL))
+        fail_msg("%s by %s", order_step_name(step), order_actor_words(actor));
+    for (unsigned s = 0; rule != NULL && s < ORDER_STATE_COUNT; s++) {
+        const enum order_state state = (enum order_state)s;
+        if (order_rule_allows(rule, state) != (want->from[s] == '1'))
+            fail_msg("%s by %s in %s", order_step_name(step), order_actor_words(actor),
+                     order_state_name(state));
+        assert_int_equal(order_rule_target(rule, state), want->to == ORDER_SAME ? state : want->to);
+    }
+}
+
 static void steps_follow_the_table(void **state)
 {
     (void)state;
-    /* Every step in every state, written out: 1 where it is allowed. */
-    static const struct {
-        const char *name;
-        int allowed[ORDER_STATE_COUNT];
-        enum order_state target;
-    } expected[ORDER_STEP_COUNT] = {
-        [STEP_ACCEPT] = {"accept", {1, 0, 0}, ORDER_ACCEPTED},
-        [STEP_RESOLVE] = {"resolve", {0, 1, 0}, ORDER_RESOLVED},
-    };
-    for (unsigned i = 0; i < ORDER_STEP_COUNT; i++) {
+    for (enum order_step step = 0; step < ORDER_STEP_COUNT; step++) {
+        for (enum order_actor actor = 0; actor < ORDER_ACTOR_COUNT; actor++)
+            if (actor != ACTOR_HOLDER)
+                compare_rule(step, actor);
+    }
+    for (size_t i = 0; i < EXPECTED; i++) {
         enum order_step step = ORDER_STEP_COUNT;
         assert_int_equal(order_step_parse(span_str(expected[i].name), &step), 0);
-        assert_int_equal(step, i);
+        assert_int_equal(step, expected[i].step);
         assert_string_equal(order_step_name(step), expected[i].name);
-        assert_int_equal(order_step_target(step), expected[i].target);
-        for (unsigned s = 0; s < ORDER_STATE_COUNT; s++)
-            assert_int_equal(order_step_allowed(step, (enum order_state)s), expected[i].allowed[s]);
     }
     enum order_step untouched = STEP_RESOLVE;
-    assert_int_equal(order_step_parse(SPAN("reopen"), &untouched), -1);
+    assert_int_equal(order_step_parse(SPAN("create"), &untouched), -1);
     assert_int_equal(untouched, STEP_RESOLVE);
+}
+
+/* Only the holder's own steps ask who holds it. */
+static void holders_steps(void **state)
+{
+    (void)state;
+    for (enum order_step step = 0; step < ORDER_STEP_COUNT; step++) {
+        const struct order_rule *rule = order_rule(step, ACTOR_HEAD);
+        const bool theirs = step == STEP_ARRIVE || step == STEP_REPORT || step == STEP_RESOLVE ||
+                            step == STEP_RETURN || step == STEP_EXTEND;
+        if (rule != NULL)
+            assert_int_equal(rule->actor == ACTOR_HOLDER, theirs);
+    }
+    assert_int_equal(order_step_needs(STEP_ACCEPT), ACTOR_MEMBER);
+    assert_int_equal(order_step_needs(STEP_RESOLVE), ACTOR_HOLDER);
+    assert_int_equal(order_step_needs(STEP_TRANSFER), ACTOR_LEADER);
+    assert_int_equal(order_step_needs(STEP_GRANT), ACTOR_HEAD);
+    assert_int_equal(order_step_needs(STEP_RATE), ORDER_ACTOR_COUNT);
+}
+
+static void allowed_is_for_staff_or_residents(void **state)
+{
+    (void)state;
+    assert_true(order_step_allowed(STEP_CANCEL, true, ORDER_DISPATCHED));
+    assert_false(order_step_allowed(STEP_CANCEL, true, ORDER_ACCEPTED));
+    assert_true(order_step_allowed(STEP_CANCEL, false, ORDER_ACCEPTED));
+    assert_false(order_step_allowed(STEP_RATE, false, ORDER_RESOLVED));
+    assert_true(order_step_allowed(STEP_RATE, true, ORDER_RESOLVED));
+    assert_true(order_step_allowed(STEP_CLOSE, false, ORDER_RESOLVED));
+    for (enum order_step step = 0; step < ORDER_STEP_COUNT; step++) {
+        assert_false(order_step_allowed(step, true, ORDER_CANCELLED));
+        assert_false(order_step_allowed(step, false, ORDER_CANCELLED));
+    }
+    assert_true(order_state_ended(ORDER_CLOSED) && order_state_ended(ORDER_CANCELLED));
+    assert_false(order_state_ended(ORDER_RESOLVED) || order_state_ended(ORDER_AWAITING));
 }
 
 static void sources_have_names(void **state)
@@ -72,8 +177,8 @@ static void sources_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(states_have_names),
-        cmocka_unit_test(steps_follow_the_table),
+        cmocka_unit_test(states_have_names),  cmocka_unit_test(steps_follow_the_table),
+        cmocka_unit_test(holders_steps),      cmocka_unit_test(allowed_is_for_staff_or_residents),
         cmocka_unit_test(sources_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

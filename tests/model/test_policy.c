@@ -25,6 +25,7 @@ static void everything_is_loaded(void **state)
         fail_msg("%s", err.text);
     assert_int_equal(rules_id(policy_rules(policy)).len, 16);
     assert_true(directory_has_grid(policy_directory(policy), SPAN("bihu-01")));
+    assert_true(process_asks_why(policy_process(policy), STEP_RETURN));
     assert_true(sla_has_class(policy_sla(policy), SPAN("service")));
     assert_false(calendar_is_workday(policy_calendar(policy), 2025, 1, 1, NULL));
     policy_unref(&policy);
@@ -41,20 +42,21 @@ static void wrong_parts_are_refused(void **state)
     } rows[] = {
         {"sla.yaml", "default: ordinary\nclasses: []\n", "sla.yaml:2:10: "},
         {"sla.yaml",
-         "default: ordinary\nclasses: [{name: ordinary, respond: 1h}, {name: service, respond: "
+         "default: ordinary\nclasses: [{name: ordinary, resolve: 1h}, {name: service, resolve: "
          "1h}, "
-         "{name: disaster, respond: 1h}]\n",
+         "{name: disaster, resolve: 1h}]\n",
          "emergency"},
         {"sla.yaml",
-         "default: ordinary\nclasses: [{name: ordinary, respond: 1h}, {name: service, respond: "
+         "default: ordinary\nclasses: [{name: ordinary, resolve: 1h}, {name: service, resolve: "
          "1h}, "
-         "{name: emergency, respond: 1h}]\n",
+         "{name: emergency, resolve: 1h}]\n",
          "sla.yaml:1:1: class 'disaster' is missing"},
         {"sla.yaml",
-         "default: service\nclasses: [{name: service, respond: 1h}, {name: disaster, respond: 1h}, "
-         "{name: emergency, respond: 1h}]\n",
+         "default: service\nclasses: [{name: service, resolve: 1h}, {name: disaster, resolve: 1h}, "
+         "{name: emergency, resolve: 1h}]\n",
          "sla.yaml:1:1: class 'ordinary' is missing"},
         {"calendar.yaml", "years: []\n", "calendar.yaml:1:8: "},
+        {"process.yaml", "returns: {most: 2}\n", "process.yaml:1:1: "},
         {"directory/wangyue.yaml", "street: 1\n", "directory/wangyue.yaml:1:"},
         {"categories/chengjian.yaml", "category: 城乡建设\nsla: unheard\nrules: []\n", "unheard"},
         {"urgency.yaml",

@@ -47,7 +47,17 @@ static void members(void **state)
     assert_string_equal(sla_clock_member(CLOCK_RESPOND), "respond_by");
     assert_string_equal(sla_clock_member(CLOCK_ARRIVE), "arrive_by");
     assert_string_equal(sla_clock_member(CLOCK_REPORT), "report_by");
+    assert_string_equal(sla_clock_member(CLOCK_FEEDBACK), "feedback_by");
     assert_string_equal(sla_clock_member(CLOCK_RESOLVE), "resolve_by");
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
+        enum sla_clock parsed = CLOCK_COUNT;
+        assert_int_equal(sla_clock_parse(span_str(sla_clock_name(c)), &parsed), 0);
+        assert_int_equal(parsed, c);
+        assert_non_null(strstr(sla_clock_met_member(c), "_at"));
+    }
+    enum sla_clock untouched = CLOCK_ARRIVE;
+    assert_int_equal(sla_clock_parse(SPAN("respond_by"), &untouched), -1);
+    assert_int_equal(untouched, CLOCK_ARRIVE);
 }
 
 static void deadlines_by_class(void **state)
@@ -55,38 +65,38 @@ static void deadlines_by_class(void **state)
     (void)state;
     static const struct {
         const char *class, *from;
-        const char *by[CLOCK_COUNT]; /* respond, arrive, report, resolve */
+        const char *by[CLOCK_COUNT]; /* respond, arrive, report, feedback, resolve */
         const char *next;
         bool provisional;
     } rows[] = {
         {"ordinary",
          "2025-03-03 10:00",
-         {"2025-03-03 10:15", NULL, NULL, "2025-03-04 10:00"},
+         {"2025-03-03 10:15", NULL, NULL, NULL, "2025-03-04 10:00"},
          "2025-03-03 10:15",
          false},
         {"emergency",
          "2025-03-03 23:50",
-         {"2025-03-04 00:05", "2025-03-04 00:20", NULL, "2025-03-04 23:50"},
+         {"2025-03-04 00:05", "2025-03-04 00:20", NULL, NULL, "2025-03-04 23:50"},
          "2025-03-04 00:05",
          false},
         {"disaster",
          "2025-03-03 10:00",
-         {NULL, "2025-03-03 10:05", "2025-03-03 10:15", "2025-03-05 10:00"},
+         {NULL, "2025-03-03 10:05", "2025-03-03 10:15", NULL, "2025-03-05 10:00"},
          "2025-03-03 10:05",
          false},
         {"service",
          "2025-01-26 10:00", /* 27 January, then 5, 6, 7 and the make-up 8 February */
-         {"2025-01-26 10:15", NULL, NULL, "2025-02-09 00:00"},
+         {"2025-01-26 10:15", NULL, NULL, NULL, "2025-02-09 00:00"},
          "2025-01-26 10:15",
          false},
         {"service",
          "2025-12-29 10:00", /* 30, 31, then 1, 2 and 5 January by weekends alone */
-         {"2025-12-29 10:15", NULL, NULL, "2026-01-06 00:00"},
+         {"2025-12-29 10:15", NULL, NULL, NULL, "2026-01-06 00:00"},
          "2025-12-29 10:15",
          true},
         {"unheard of",
          "2025-12-31 23:00", /* the default; it counts no working days */
-         {"2025-12-31 23:15", NULL, NULL, "2026-01-01 23:00"},
+         {"2025-12-31 23:15", NULL, NULL, NULL, "2026-01-01 23:00"},
          "2025-12-31 23:15",
          false},
     };
@@ -186,16 +196,17 @@ static void wrong_files_are_refused(void **state)
         {"default: a\nclasses: {}\n", ":2:10: "},
         {"default: a\nclasses: []\n", "at least one class"},
         {"classes: [{name: a, respond: 1h}]\n", "default"},
-        {"default: b\nclasses: [{name: a, respond: 1h}]\n", ":1:10: the default class 'b'"},
+        {"default: b\nclasses: [{name: a, resolve: 1h}]\n", ":1:10: the default class 'b'"},
         {"default: a\nclass: []\n", "class"},
         {"default: a\nclasses: [a]\n", ":2:11: "},
         {"default: a\nclasses: [{respond: 1h}]\n", "name"},
         {"default: a\nclasses: [{name: A, respond: 1h}]\n", "'A' is no class name"},
-        {"default: a\nclasses: [{name: a}]\n", "has no clock"},
+        {"default: a\nclasses: [{name: a}]\n", "class 'a' has no resolve"},
+        {"default: a\nclasses: [{name: a, respond: 1h}]\n", "class 'a' has no resolve"},
         {"default: a\nclasses: [{name: a, title: ''}]\n", "title"},
         {"default: a\nclasses: [{name: a, respond: [1h]}]\n", "respond"},
         {"default: a\nclasses: [{name: a, answer: 1h}]\n", "answer"},
-        {"default: a\nclasses:\n  - {name: a, respond: 1h}\n  - {name: a, resolve: 1h}\n",
+        {"default: a\nclasses:\n  - {name: a, resolve: 1h}\n  - {name: a, resolve: 1h}\n",
          ":4:12: class 'a' is defined twice"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -244,6 +255,7 @@ static void the_charters_numbers(void **state)
     int64_t from = at("2025-03-03 10:00"); /* a Monday without a holiday near */
     struct sla_deadlines got = sla_deadlines(sla, calendar, SPAN("ordinary"), from);
     assert_true(got.by[CLOCK_RESPOND] == from + 15 * MIN);
+    assert_true(got.by[CLOCK_FEEDBACK] == from + 24 * HOUR);
     assert_true(got.by[CLOCK_RESOLVE] == from + 24 * HOUR);
     got = sla_deadlines(sla, calendar, SPAN("emergency"), from);
     assert_true(got.by[CLOCK_ARRIVE] == from + 30 * MIN);

@@ -40,7 +40,7 @@ static _Noreturn void become_server(const struct test_redis *redis, pid_t parent
     snprintf(port, sizeof(port), "%d", redis->port);
     for (char *word = strtok_r(extra, " ", &save); word != NULL && argc + 1 < MAX_ARGS;
          word = strtok_r(NULL, " ", &save))
-        argv[argc++] = word;
+        argv[argc++] = strcmp(word, "''") == 0 ? "" : word;
     argv[argc] = NULL;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -186,7 +186,7 @@ const char *test_redis_ask(const struct test_redis *redis, const char *words)
     snprintf(copy, sizeof(copy), "%s", words);
     for (char *word = strtok_r(copy, " ", &save); word != NULL && argc < MAX_ARGS;
          word = strtok_r(NULL, " ", &save))
-        argv[argc++] = word;
+        argv[argc++] = strcmp(word, "''") == 0 ? "" : word;
     redisContext *c = redisConnectUnix(redis->socket);
     if (c == NULL || c->err != 0)
         die("cannot connect to the test's redis-server");

@@ -39,7 +39,7 @@ void test_redis_freeze(struct test_redis *redis);
 void test_redis_thaw(struct test_redis *redis);
 /* Kills it when it runs and removes the directory. */
 void test_redis_stop(struct test_redis *redis);
-/* One command with words separated by spaces, blocking, as another client would send it. The text
+/* One command with words separated by spaces ('' is an empty one), blocking, as another client would send it. The text
  * of the reply (array elements joined by "\n", nil as "(nil)", integers in digits, errors as "ERR:
  * ...") stands in a static buffer until the next call. */
 const char *test_redis_ask(const struct test_redis *redis, const char *words);

@@ -51,7 +51,8 @@ int example_create(struct record *record, const struct id *id, const char *worke
                    struct buf *scratch)
 {
     static _Thread_local char answer[256];
-    static const struct sla_deadlines deadlines = {.by = {1700000900000, 0, 0, 1700086400000}};
+    static const struct sla_deadlines deadlines = {
+        .by = {[CLOCK_RESPOND] = 1700000900000, [CLOCK_RESOLVE] = 1700086400000}};
     snprintf(answer, sizeof(answer), "{\"id\":\"%s\",\"status\":\"dispatched\"}", id->text);
     struct record_order order = {
         .id = id,
@@ -127,11 +128,14 @@ void send_step(struct engine *engine, struct sent *sent, const struct id *id, en
 {
     struct buf scratch = {0};
     struct record record;
+    const struct process_numbers numbers = {.returns_most = 2, .reopen_ms = 1000};
+    struct life_step taken = {
+        .step = step, .actor = ACTOR_MEMBER, .worker = SPAN("w1"), .at = 1700000100000};
+    life_prepare(&taken, &numbers);
     struct record_step s = {.id = id,
-                            .step = step,
                             .step_id = span_str(step_id),
-                            .worker = SPAN("w1"),
-                            .at = 1700000100000};
+                            .step = &taken,
+                            .returns_most = numbers.returns_most};
     if (record_step(&record, &s, &scratch) < 0)
         fail_submit(sent, id);
     else

@@ -70,8 +70,8 @@ static const char *create(const char *ulid, const char *queue)
 static void test_version(void **state)
 {
     (void)state;
-    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "2");
-    assert_non_null(strstr(functions_lua, "\n-- version 2\n"));
+    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "3");
+    assert_non_null(strstr(functions_lua, "\n-- version 3\n"));
 }
 
 static void test_claim(void **state)
@@ -94,8 +94,9 @@ static void test_create(void **state)
     assert_string_equal(ask("HGET " ORDER "X queue"), "jiesu:{c1}:q:w1");
     assert_non_null(strstr(ask("XINFO GROUPS jiesu:{c1}:q:w1"), "workers"));
     /* Advanced, then created again: stays advanced. */
-    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 0 {\"x\":1}"),
-                        "done\naccepted\n2");
+    assert_string_equal(
+        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {\"x\":1}"),
+        "done\naccepted\n2");
     assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\naccepted\n2");
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "0");
 }
@@ -111,33 +112,54 @@ static void test_create_whole_or_not(void **state)
     assert_string_equal(ask("GET jiesu:{c1}:q:bad"), "x");
 }
 
+/* What an engine before version 3 wrote, and did not get done, is refused for good and kept. */
+static void test_older_form(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    assert_non_null(strstr(ask(STEP "accept a1 dispatched accepted 100 w2 0 {}"), "older engine"));
+    assert_string_equal(ask("HGET " ORDER "X version"), "1");
+    ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {}");
+    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 0 {}"),
+                        "replayed\naccepted\n2");
+}
+
 static void test_steps(void **state)
 {
     (void)state;
-    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 0 {}"), "missing");
+    assert_string_equal(
+        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {}"),
+        "missing");
     create("X", "w1");
-    assert_string_equal(ask(STEP "resolve r0 accepted resolved 99 w1 0 {}"),
-                        "conflict\ndispatched\n1");
-    assert_string_equal(ask(STEP "accept a0 dispatched accepted 99 w2 7 {}"),
-                        "conflict\ndispatched\n1");
-    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 1 {\"x\":1}"),
-                        "done\naccepted\n2");
+    assert_string_equal(
+        ask(STEP "resolve r0 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {}"),
+        "conflict\ndispatched\n1\nstate");
+    assert_string_equal(
+        ask(STEP "accept a0 worker w2 taker dispatched accepted 99 '' 7 '' '' '' - {}"),
+        "conflict\ndispatched\n1\nversion");
+    assert_string_equal(
+        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 1 '' '' '' - {\"x\":1}"),
+        "done\naccepted\n2");
     assert_string_equal(ask("HGET " ORDER "X worker"), "w2");
     assert_string_equal(
         ask("HGET " ORDER "X h2"),
         "{\"version\":2,\"step\":\"accept\",\"from\":\"dispatched\",\"to\":\"accepted\","
-        "\"at\":100,\"worker\":\"w2\",\"note\":{\"x\":1}}");
+        "\"at\":100,\"by\":\"worker\",\"worker\":\"w2\",\"holder\":\"w2\",\"note\":{\"x\":1}}");
     /* Not the holder's. */
-    assert_string_equal(ask(STEP "resolve r2 accepted resolved 99 w1 0 {}"),
-                        "conflict\naccepted\n2");
+    assert_string_equal(
+        ask(STEP "resolve r2 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {}"),
+        "conflict\naccepted\n2\nholder");
     /* Refused before: refused again, though the state would allow it now. */
-    assert_string_equal(ask(STEP "resolve r0 accepted resolved 99 w2 0 {}"),
-                        "conflict\naccepted\n2");
-    assert_string_equal(ask(STEP "resolve r1 assigned,accepted resolved 99 w2 0 {}"),
-                        "done\nresolved\n3");
+    assert_string_equal(
+        ask(STEP "resolve r0 worker w2 holder accepted resolved 99 '' 0 '' '' '' '' {}"),
+        "conflict\naccepted\n2\nrefused");
+    assert_string_equal(
+        ask(STEP "resolve r1 worker w2 holder assigned,accepted resolved 99 '' 0 '' '' '' '' {}"),
+        "done\nresolved\n3");
     /* Seen before: says what it led to, not what came after. */
-    assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 1 {}"),
-                        "replayed\naccepted\n2");
+    assert_string_equal(
+        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 1 '' '' '' - {}"),
+        "replayed\naccepted\n2");
     assert_string_equal(ask("ZCARD jiesu:{c1}:due"), "0");
     assert_string_equal(ask("XPENDING jiesu:{c1}:q:w1 workers - + 10"), "");
 }
@@ -147,16 +169,21 @@ static void test_step_key_with_another_body(void **state)
 {
     (void)state;
     create("X", "w1");
-    assert_string_equal(ask(STEP "resolve r.b1 accepted resolved 99 w1 0 {}"),
-                        "conflict\ndispatched\n1");
-    assert_string_equal(ask(STEP "accept r.b2 dispatched accepted 99 w1 0 {}"),
-                        "other\ndispatched\n1");
-    assert_string_equal(ask(STEP "accept k.b1 dispatched accepted 100 w1 0 {}"),
-                        "done\naccepted\n2");
-    assert_string_equal(ask(STEP "accept k.b2 dispatched accepted 100 w1 0 {}"),
-                        "other\naccepted\n2");
-    assert_string_equal(ask(STEP "accept k.b1 dispatched accepted 100 w1 0 {}"),
-                        "replayed\naccepted\n2");
+    assert_string_equal(
+        ask(STEP "resolve r.b1 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {}"),
+        "conflict\ndispatched\n1\nstate");
+    assert_string_equal(
+        ask(STEP "accept r.b2 worker w1 taker dispatched accepted 99 '' 0 '' '' '' - {}"),
+        "other\ndispatched\n1");
+    assert_string_equal(
+        ask(STEP "accept k.b1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {}"),
+        "done\naccepted\n2");
+    assert_string_equal(
+        ask(STEP "accept k.b2 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {}"),
+        "other\naccepted\n2");
+    assert_string_equal(
+        ask(STEP "accept k.b1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {}"),
+        "replayed\naccepted\n2");
 }
 
 /* A client that asks for the impossible for ever does not grow the order for ever. */
@@ -166,7 +193,9 @@ static void test_refusals_are_bounded(void **state)
     create("X", "w1");
     for (int i = 0; i < 500; i++) {
         char words[256];
-        snprintf(words, sizeof(words), STEP "resolve step-%d accepted resolved 99 w1 0 {}", i);
+        snprintf(words, sizeof(words),
+                 STEP "resolve step-%d worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {}",
+                 i);
         ask(words);
     }
     assert_true(strtol(ask("HSTRLEN " ORDER "X refused"), NULL, 10) <= 1600);
@@ -185,7 +214,8 @@ static void test_queue(void **state)
     assert_string_equal(ask(QUEUE "2"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.A\"}");
     /* Those are delivered now, and come again with the rest. */
     assert_string_equal(ask(QUEUE "10"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.A\"}\n{\"id\":\"c1.B\"}");
-    ask("FCALL jiesu_step 2 " ORDER "U jiesu:{c1}:due accept a1 dispatched accepted 100 w1 0 {}");
+    ask("FCALL jiesu_step 2 " ORDER
+        "U jiesu:{c1}:due accept a1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {}");
     ask("DEL " ORDER "A");
     assert_string_equal(ask(QUEUE "10"), "{\"id\":\"c1.B\"}");
     /* Deleted by another client while delivered. */
@@ -261,6 +291,7 @@ int main(void)
         T(test_create),
         T(test_create_whole_or_not),
         T(test_steps),
+        T(test_older_form),
         T(test_step_key_with_another_body),
         T(test_refusals_are_bounded),
         T(test_queue),

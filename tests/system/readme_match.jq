@@ -2,7 +2,7 @@
 #
 # In what is documented, the string "…" stands for anything; as a member's name, for members left out; as the last
 # element of a list, for elements left out; inside a string, for some characters. What is another in every run, or
-# follows the tuning of the rules, is not compared by value: ids, times, workers (they follow the shifts), scores.
+# follows the tuning of the rules, is not compared by value: ids, times, workers (they follow the shifts), scores, shares of time.
 def settled:
   if type == "string" then
     gsub("[0-9A-HJKMNP-TV-Z]{26}"; "ULID")
@@ -23,7 +23,7 @@ def differences($want; $at):
         (if $want | has("…") then empty
          else ($got | keys_unsorted) - $named | map("\($at).\(.) is not documented") | .[] end),
         ($named[] | . as $k | select($got | has($k))
-         | if IN("score", "margin", "weight") then empty
+         | if IN("score", "margin", "weight", "share") then empty
            else $got[$k] | differences($want[$k]; "\($at).\($k)") end)
     elif ($want | type) == "array" then
       (if $want[-1] == "…" then $want[:-1] else $want end) as $named

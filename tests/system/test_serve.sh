@@ -104,7 +104,7 @@ post "/v1/orders/$id/accept" "{\"worker\":\"$worker\"}" -H 'Idempotency-Key: a-1
 same "its key with another body" 422 "$(status)"
 conflict=$(post "/v1/orders/$id/accept" "{\"worker\":\"$worker\"}")
 same "a second accept" 409 "$(status)"
-same "what is allowed then" resolve "$(jq -r '.allowed|join(",")' <<<"$conflict")"
+same "what is allowed then" "state arrive,report,resolve,return" "$(jq -r '"\(.reason) " + (.allowed[:4]|join(","))' <<<"$conflict")"
 post "/v1/orders/$id/resolve" '{"worker":"w-nobody"}' >/dev/null
 same "an unknown worker" 422 "$(status)"
 other=$(awk '/- id: w-bh-/ {print $3}' rules/directory/*.yaml | grep -v "^$worker$" | head -n 1)

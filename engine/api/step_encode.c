@@ -1,0 +1,178 @@
+/* What the history keeps of a step, written and read back. Times are milliseconds here. */
+#include "engine/api/step_json.h"
+#include "engine/http/json_writer.h"
+
+static const char *text_member(enum order_step step)
+{
+    switch (step) {
+    case STEP_RESOLVE:
+    case STEP_PARTY_REPORT:
+        return "result";
+    case STEP_PARTY_RATE:
+    case STEP_RATE:
+    case STEP_REOPEN:
+    case STEP_CANCEL:
+        return "comment";
+    default:
+        return "note";
+    }
+}
+
+static void member_string(struct json_writer *w, const char *key, struct span s)
+{
+    if (s.len > 0)
+        json_member_string(w, key, s);
+}
+
+static void member_number(struct json_writer *w, const char *key, int64_t n)
+{
+    if (n != 0)
+        json_member_i64(w, key, n);
+}
+
+static void write_photos(struct json_writer *w, const struct step_body *body)
+{
+    if (body->photo_count == 0)
+        return;
+    json_key(w, "photos");
+    json_open_array(w);
+    for (size_t i = 0; i < body->photo_count; i++)
+        json_write_string(w, body->photos[i]);
+    json_close_array(w);
+}
+
+static void write_parties(struct json_writer *w, const struct life_step *step)
+{
+    if (step->party_count == 0)
+        return;
+    json_key(w, "parties");
+    json_open_array(w);
+    for (size_t i = 0; i < step->party_count; i++) {
+        json_open_object(w);
+        json_member_string(w, "department", step->parties[i].department);
+        json_member_i64(w, "report_by", step->parties[i].report_by);
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
+static bool on_a_clock(enum order_step step)
+{
+    return step == STEP_EXTEND || step == STEP_GRANT || step == STEP_REFUSE;
+}
+
+void step_encode_note(const struct step_body *body, struct buf *out)
+{
+    const struct life_step *step = &body->step;
+    const size_t before = out->len;
+    struct json_writer w = json_writer(out);
+    json_open_object(&w);
+    member_string(&w, "reason", body->reason);
+    member_string(&w, text_member(step->step), body->text);
+    write_photos(&w, body);
+    if (on_a_clock(step->step))
+        json_member_str(&w, "clock", sla_clock_name(step->clock));
+    member_number(&w, "until", step->until);
+    if (step->feedback)
+        json_member_bool(&w, "feedback", true);
+    write_parties(&w, step);
+    member_string(&w, "department", step->department);
+    member_number(&w, "stars", step->stars);
+    member_string(&w, "category", step->category);
+    member_number(&w, "reopen_by", step->reopen_by);
+    member_number(&w, "resolve_by", step->resolve_by);
+    json_close_object(&w);
+    if (buf_ok(out) && out->len == before + 2)
+        out->len = before; /* {} */
+}
+
+/* ---- read back ---- */
+
+static int64_t get_number(struct json object, const char *key)
+{
+    struct json value;
+    return json_get(object, key, &value) && json_type(value) == JSON_INTEGER ? json_integer(value)
+                                                                             : 0;
+}
+
+static struct span get_string(struct json object, const char *key)
+{
+    struct json value;
+    return json_get(object, key, &value) && json_type(value) == JSON_STRING
+               ? json_string(value)
+               : (struct span){NULL, 0};
+}
+
+/* A string that outlives the reader's document; empty when there is none. -1 when memory is short. */
+static int keep_string(struct arena *arena, struct json object, const char *key, struct span *out)
+{
+    const struct span s = get_string(object, key);
+    *out = s.len == 0 ? s : arena_copy(arena, s);
+    return s.len > 0 && out->ptr == NULL ? -1 : 0;
+}
+
+static int read_parties(struct json note, struct arena *arena, struct life_step *step)
+{
+    struct json list, party;
+    if (!json_get(note, "parties", &list))
+        return 0;
+    struct json_iter it = json_iter(list);
+    while (step->party_count < LIMIT_ORDER_PARTIES && json_next(&it, NULL, &party)) {
+        struct life_party *to = &step->parties[step->party_count++];
+        to->report_by = get_number(party, "report_by");
+        if (keep_string(arena, party, "department", &to->department) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_note(struct json note, struct arena *arena, struct life_step *step)
+{
+    struct json feedback;
+    (void)sla_clock_parse(get_string(note, "clock"), &step->clock);
+    step->until = get_number(note, "until");
+    step->feedback = json_get(note, "feedback", &feedback) == 1;
+    step->stars = get_number(note, "stars");
+    step->reopen_by = get_number(note, "reopen_by");
+    step->resolve_by = get_number(note, "resolve_by");
+    if (read_parties(note, arena, step) < 0 ||
+        keep_string(arena, note, "department", &step->department) < 0)
+        return -1;
+    return keep_string(arena, note, "category", &step->category);
+}
+
+static void begin(struct json entry, struct span holder, struct life *life)
+{
+    int64_t by[CLOCK_COUNT] = {0};
+    struct json note;
+    for (enum sla_clock clock = 0; clock < CLOCK_COUNT; clock++) {
+        if (json_get(entry, "note", &note))
+            by[clock] = get_number(note, sla_clock_member(clock));
+    }
+    life_begin(life, get_number(entry, "at"), by, holder);
+}
+
+int life_read(struct json_reader *reader, const struct order_view *view,
+              const struct process_numbers *numbers, struct arena *arena, struct life *life)
+{
+    for (size_t i = 0; i < view->history_count; i++) {
+        struct json entry, note;
+        struct life_step step = {.step = STEP_NOTE};
+        enum order_state to;
+        struct span holder;
+        if (json_parse(reader, view->history[i], &entry, NULL) < 0 ||
+            keep_string(arena, entry, "holder", &holder) < 0 ||
+            order_state_parse(get_string(entry, "to"), &to) < 0)
+            return -1;
+        if (i == 0) {
+            begin(entry, holder, life);
+            continue;
+        }
+        step.at = get_number(entry, "at");
+        if (order_step_parse(get_string(entry, "step"), &step.step) < 0 ||
+            (json_get(entry, "note", &note) && read_note(note, arena, &step) < 0))
+            return -1;
+        life_apply(life, numbers, &step, to, holder);
+    }
+    return view->history_count > 0 ? 0 : -1;
+}

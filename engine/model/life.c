@@ -1,0 +1,352 @@
+#include "engine/model/life.h"
+
+#include "engine/base/check.h"
+
+static const struct {
+    const char *name, *text;
+} answers[LIFE_ANSWER_COUNT] = {
+#define X(constant, answer_name, answer_text) [constant] = {(answer_name), (answer_text)},
+    LIFE_TABLE(X)
+#undef X
+};
+
+const char *life_answer_name(enum life_answer answer)
+{
+    CHECK(answer < LIFE_ANSWER_COUNT);
+    return answers[answer].name;
+}
+
+const char *life_answer_text(struct span name)
+{
+    for (size_t i = 0; i < LIFE_ANSWER_COUNT; i++) {
+        if (span_eq(name, span_str(answers[i].name)))
+            return answers[i].text;
+    }
+    return answers[LIFE_STATE].text;
+}
+
+void life_begin(struct life *life, int64_t created_at, const int64_t by[CLOCK_COUNT],
+                struct span holder)
+{
+    *life = (struct life){
+        .state = ORDER_DISPATCHED, .version = 1, .last_at = created_at, .holder = holder};
+    for (size_t i = 0; i < CLOCK_COUNT; i++)
+        life->clocks[i] = (struct order_clock){.start = created_at, .due = by[i]};
+}
+
+void life_prepare(struct life_step *step, const struct process_numbers *numbers)
+{
+    if (step->step == STEP_RESOLVE || step->step == STEP_RATE)
+        step->reopen_by = step->at + numbers->reopen_ms;
+    if (step->step == STEP_REOPEN)
+        step->resolve_by = step->at + numbers->reopen_resolve_ms;
+}
+
+unsigned life_from(const struct life_step *step)
+{
+    const struct order_rule *rule = order_rule(step->step, step->actor);
+    if (rule == NULL)
+        return 0;
+    /* Once it is resolved there is nothing left to tell the resident. */
+    return step->feedback ? rule->from & ORDER_OPEN : rule->from;
+}
+
+/* ---- whether ---- */
+
+static struct life_party *find_party(struct life *life, struct span department)
+{
+    for (size_t i = 0; i < life->party_count; i++) {
+        if (span_eq(life->parties[i].department, department))
+            return &life->parties[i];
+    }
+    return NULL;
+}
+
+static enum life_answer check_extension(const struct life *life, const struct life_step *step)
+{
+    const struct order_clock *clock = &life->clocks[step->clock];
+    if (step->step != STEP_EXTEND)
+        return clock->asked == 0 ? LIFE_ABSENT : LIFE_TAKEN;
+    if (clock->due == 0)
+        return LIFE_ABSENT;
+    return clock->met_at != 0 || clock->extended || clock->asked != 0 ? LIFE_AGAIN : LIFE_TAKEN;
+}
+
+static enum life_answer check_parties(struct life *life, const struct life_step *step)
+{
+    for (size_t i = 0; i < step->party_count; i++) {
+        if (find_party(life, step->parties[i].department) != NULL)
+            return LIFE_AGAIN;
+        if (life->party_count + i >= LIMIT_ORDER_PARTIES)
+            return LIFE_LONG;
+    }
+    return LIFE_TAKEN;
+}
+
+static enum life_answer check_party(struct life *life, const struct life_step *step)
+{
+    const struct life_party *party = find_party(life, step->department);
+    if (party == NULL)
+        return LIFE_ABSENT;
+    if (step->step == STEP_PARTY_REPORT)
+        return party->reported_at != 0 ? LIFE_AGAIN : LIFE_TAKEN;
+    if (party->reported_at == 0)
+        return LIFE_ABSENT;
+    return party->stars != 0 ? LIFE_AGAIN : LIFE_TAKEN;
+}
+
+/* What a step needs beyond its state. */
+static enum life_answer check_needs(struct life *life, const struct life_step *step)
+{
+    switch (step->step) {
+    case STEP_REPORT:
+        return life->clocks[CLOCK_REPORT].met_at != 0 ? LIFE_AGAIN : LIFE_TAKEN;
+    case STEP_EXTEND:
+    case STEP_GRANT:
+    case STEP_REFUSE:
+        return check_extension(life, step);
+    case STEP_WHISTLE:
+        return check_parties(life, step);
+    case STEP_PARTY_REPORT:
+    case STEP_PARTY_RATE:
+        return check_party(life, step);
+    case STEP_RATE:
+        return life->stars != 0 ? LIFE_AGAIN : LIFE_TAKEN;
+    case STEP_REOPEN:
+        return step->at > life->reopen_by ? LIFE_LATE : LIFE_TAKEN;
+    default:
+        return LIFE_TAKEN;
+    }
+}
+
+static enum life_answer check(struct life *life, const struct life_step *step)
+{
+    const struct order_rule *rule = order_rule(step->step, step->actor);
+    if (rule == NULL || (life_from(step) & 1u << life->state) == 0)
+        return LIFE_STATE;
+    if (rule->actor == ACTOR_HOLDER && !span_eq(step->worker, life->holder))
+        return LIFE_HOLDER;
+    if (step->version != 0 && step->version != life->version)
+        return LIFE_VERSION;
+    if (step->strict && step->at < life->last_at)
+        return LIFE_TIME;
+    if (order_step_bounded(step->step) && life->version >= LIMIT_ORDER_STEPS)
+        return LIFE_LONG;
+    return LIFE_TAKEN;
+}
+
+/* ---- what comes of it ---- */
+
+static bool returned_too_often(const struct life *life, const struct process_numbers *numbers,
+                               const struct life_step *step)
+{
+    return step->step == STEP_RETURN && life->bounces >= numbers->returns_most;
+}
+
+/* The post after the holder's; the last one for who holds none. */
+static struct span next_post(const struct life *life)
+{
+    for (size_t i = 0; i + 1 < life->post_count; i++) {
+        if (span_eq(life->posts[i], life->holder))
+            return life->posts[i + 1];
+    }
+    return life->post_count == 0 ? life->holder : life->posts[life->post_count - 1];
+}
+
+static struct span next_holder(const struct life *life, const struct life_step *step, bool decide)
+{
+    switch (step->step) {
+    case STEP_ACCEPT:
+        return step->worker;
+    case STEP_TRANSFER:
+        return step->to;
+    case STEP_RETURN:
+        if (decide && life->post_count > 0)
+            return life->posts[life->post_count - 1];
+        return next_post(life);
+    default:
+        return life->holder;
+    }
+}
+
+static void meet(struct life *life, enum sla_clock clock, int64_t at)
+{
+    if (life->clocks[clock].met_at == 0)
+        life->clocks[clock].met_at = at;
+}
+
+static void stop_clocks(struct life *life, int64_t at)
+{
+    for (size_t i = 0; i < CLOCK_COUNT; i++) {
+        if (order_clock_runs(&life->clocks[i]))
+            life->clocks[i].stopped_at = at;
+    }
+}
+
+static void raise_due(struct order_clock *clock, int64_t due)
+{
+    if (due > clock->due)
+        clock->due = due;
+}
+
+/* A second attempt: the resolve clock starts again, and never ends before it did. What was not
+ * done the first time and stopped runs on. */
+static void reopen(struct life *life, const struct life_step *step)
+{
+    struct order_clock *resolve = &life->clocks[CLOCK_RESOLVE];
+    resolve->start = step->at;
+    resolve->met_at = 0;
+    raise_due(resolve, step->resolve_by);
+    for (size_t i = 0; i < CLOCK_COUNT; i++)
+        life->clocks[i].stopped_at = 0;
+    life->reopen_by = life->stars = 0;
+}
+
+static void decide_extension(struct life *life, const struct life_step *step)
+{
+    struct order_clock *clock = &life->clocks[step->clock];
+    if (step->step == STEP_GRANT) {
+        clock->extended = true;
+        raise_due(clock, clock->asked);
+    }
+    clock->asked = 0;
+}
+
+static void whistle(struct life *life, const struct life_step *step)
+{
+    for (size_t i = 0; i < step->party_count && life->party_count < LIMIT_ORDER_PARTIES; i++)
+        life->parties[life->party_count++] = step->parties[i];
+}
+
+static void party(struct life *life, const struct life_step *step)
+{
+    struct life_party *party = find_party(life, step->department);
+    if (party == NULL)
+        return;
+    if (step->step == STEP_PARTY_REPORT)
+        party->reported_at = step->at;
+    else
+        party->stars = step->stars;
+}
+
+static void resolve(struct life *life, const struct life_step *step)
+{
+    meet(life, CLOCK_FEEDBACK, step->at);
+    meet(life, CLOCK_RESOLVE, step->at);
+    life->reopen_by = step->reopen_by;
+}
+
+static void apply_details(struct life *life, const struct life_step *step)
+{
+    switch (step->step) {
+    case STEP_ACCEPT:
+        meet(life, CLOCK_RESPOND, step->at);
+        break;
+    case STEP_ARRIVE:
+        meet(life, CLOCK_ARRIVE, step->at);
+        break;
+    case STEP_REPORT:
+        meet(life, CLOCK_REPORT, step->at);
+        break;
+    case STEP_RESOLVE:
+        resolve(life, step);
+        break;
+    case STEP_RETURN:
+        life->bounces++;
+        break;
+    case STEP_EXTEND:
+        life->clocks[step->clock].asked = step->until;
+        break;
+    case STEP_GRANT:
+    case STEP_REFUSE:
+        decide_extension(life, step);
+        break;
+    case STEP_NOTE:
+        if (step->feedback)
+            meet(life, CLOCK_FEEDBACK, step->at);
+        break;
+    case STEP_WHISTLE:
+        whistle(life, step);
+        break;
+    case STEP_PARTY_REPORT:
+    case STEP_PARTY_RATE:
+        party(life, step);
+        break;
+    case STEP_REVIEW:
+        if (step->category.len > 0)
+            life->category = step->category;
+        break;
+    case STEP_RATE:
+        life->stars = step->stars;
+        life->reopen_by = step->reopen_by;
+        break;
+    case STEP_REOPEN:
+        reopen(life, step);
+        break;
+    default:
+        break;
+    }
+}
+
+void life_apply(struct life *life, const struct process_numbers *numbers,
+                const struct life_step *step, enum order_state to, struct span holder)
+{
+    life->warning = life_warning(life, &numbers->warnings, step->at);
+    apply_details(life, step);
+    if (to == ORDER_RESOLVED || order_state_ended(to))
+        stop_clocks(life, step->at);
+    life->state = to;
+    life->holder = holder;
+    life->last_at = step->at;
+    life->version++;
+}
+
+enum life_answer life_take(struct life *life, const struct process_numbers *numbers,
+                           struct life_step *step)
+{
+    enum life_answer answer = check(life, step);
+    if (answer == LIFE_TAKEN && step->at < life->last_at)
+        step->at = life->last_at;
+    if (answer == LIFE_TAKEN)
+        answer = check_needs(life, step);
+    if (answer != LIFE_TAKEN)
+        return answer;
+    const struct order_rule *rule = order_rule(step->step, step->actor);
+    const bool decide = returned_too_often(life, numbers, step);
+    life_apply(life, numbers, step, decide ? ORDER_AWAITING : order_rule_target(rule, life->state),
+               next_holder(life, step, decide));
+    return LIFE_TAKEN;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+int64_t life_next_due(const struct life *life)
+{
+    int64_t next = 0;
+    if (order_state_ended(life->state))
+        return 0;
+    if (life->state == ORDER_RESOLVED)
+        return life->reopen_by;
+    for (size_t i = 0; i < CLOCK_COUNT; i++) {
+        if (order_clock_runs(&life->clocks[i]))
+            next = sooner(next, life->clocks[i].due);
+    }
+    for (size_t i = 0; i < life->party_count; i++) {
+        if (life->parties[i].reported_at == 0)
+            next = sooner(next, life->parties[i].report_by);
+    }
+    return next;
+}
+
+enum warning life_warning(const struct life *life, const struct warning_shares *shares, int64_t now)
+{
+    enum warning level = life->warning;
+    for (size_t i = 0; i < CLOCK_COUNT; i++) {
+        const enum warning own = order_clock_warning(&life->clocks[i], shares, now);
+        level = own > level ? own : level;
+    }
+    return level;
+}

@@ -1,0 +1,289 @@
+/*
+ * A step as a call of jiesu_step: the row of the state machine, and what the step does to the
+ * order's hash, in the verbs of functions.lua. The function knows no step by name.
+ */
+#include "engine/store/record.h"
+
+#include "engine/base/check.h"
+#include "engine/store/keys.h"
+
+enum { SCRATCH_BYTES = 8192 };
+
+static void push(struct record *record, struct span arg)
+{
+    CHECK(record->argc < RECORD_ARGS);
+    record->argv[record->argc++] = arg;
+}
+
+/* The span of what was appended to scratch since `from`. Room was reserved, so nothing moves. */
+static struct span since(const struct buf *scratch, size_t from)
+{
+    return span_of(scratch->data + from, scratch->len - from);
+}
+
+/* The text of printf as an argument. */
+#define PUSHF(record, scratch, ...)               \
+    do {                                          \
+        const size_t before = (scratch)->len;     \
+        buf_printf((scratch), __VA_ARGS__);       \
+        push((record), since((scratch), before)); \
+    } while (0)
+
+static void push_key(struct record *record, struct buf *scratch, struct key key)
+{
+    const size_t from = scratch->len;
+    buf_span(scratch, key_span(&key));
+    push(record, since(scratch, from));
+}
+
+/* "dispatched,accepted" */
+static void push_states(struct record *record, struct buf *scratch, unsigned states)
+{
+    const size_t from = scratch->len;
+    for (unsigned state = 0; state < ORDER_STATE_COUNT; state++) {
+        if ((states & 1u << state) == 0)
+            continue;
+        if (scratch->len > from)
+            buf_char(scratch, ',');
+        buf_str(scratch, order_state_name((enum order_state)state));
+    }
+    push(record, since(scratch, from));
+}
+
+static struct span holder_rule(const struct order_rule *rule, enum order_step step)
+{
+    if (step == STEP_ACCEPT)
+        return SPAN("taker");
+    return rule->actor == ACTOR_HOLDER ? SPAN("holder") : SPAN("any");
+}
+
+static struct span queue(const struct life_step *step)
+{
+    switch (step->step) {
+    case STEP_RETURN:
+        return SPAN(">");
+    case STEP_REOPEN:
+        return SPAN("=");
+    case STEP_TRANSFER:
+        return step->to;
+    default:
+        return SPAN("");
+    }
+}
+
+/* True when the step may change what is due next, though the state stays. */
+static bool moves_due(const struct life_step *step)
+{
+    switch (step->step) {
+    case STEP_REPORT:
+    case STEP_GRANT:
+    case STEP_WHISTLE:
+    case STEP_PARTY_REPORT:
+        return true;
+    case STEP_NOTE:
+        return step->feedback;
+    default:
+        return false;
+    }
+}
+
+/* The clocks that run after the step. */
+static void push_due(struct record *record, struct buf *scratch, const struct order_rule *rule,
+                     const struct life_step *step)
+{
+    if (rule->to == ORDER_SAME && !moves_due(step)) {
+        push(record, SPAN("-"));
+    } else if (rule->to == ORDER_RESOLVED) {
+        push(record, SPAN("reopen_by:"));
+    } else if (rule->to != ORDER_SAME && order_state_ended(rule->to)) {
+        push(record, SPAN(""));
+    } else {
+        const size_t from = scratch->len;
+        for (enum sla_clock clock = 0; clock < CLOCK_COUNT; clock++)
+            buf_printf(scratch, "%s:%s,", sla_clock_member(clock), sla_clock_met_member(clock));
+        buf_str(scratch, "parties");
+        push(record, since(scratch, from));
+    }
+}
+
+/* ---- what a step does to the hash ---- */
+
+static void verb(struct record *record, const char *name, const char *field, struct span value)
+{
+    push(record, span_str(name));
+    push(record, span_str(field));
+    push(record, value);
+}
+
+static void verb_number(struct record *record, struct buf *scratch, const char *name,
+                        const char *field, int64_t value)
+{
+    push(record, span_str(name));
+    push(record, span_str(field));
+    PUSHF(record, scratch, "%lld", (long long)value);
+}
+
+static const struct span now = {"@", 1};
+
+/* "asked:resolve" */
+static void verb_on_clock(struct record *record, struct buf *scratch, const char *name,
+                          const char *prefix, const struct life_step *step, struct span value)
+{
+    push(record, span_str(name));
+    PUSHF(record, scratch, "%s%s", prefix, sla_clock_name(step->clock));
+    push(record, value);
+}
+
+static void push_extend(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    verb(record, "need", sla_clock_member(step->clock), SPAN(""));
+    verb(record, "lack", sla_clock_met_member(step->clock), SPAN(""));
+    verb_on_clock(record, scratch, "lack", "extended:", step, SPAN(""));
+    const size_t from = scratch->len;
+    buf_i64(scratch, step->until);
+    verb_on_clock(record, scratch, "new", "asked:", step, since(scratch, from));
+}
+
+static void push_decision(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    verb_on_clock(record, scratch, "need", "asked:", step, SPAN(""));
+    if (step->step == STEP_GRANT) {
+        const size_t from = scratch->len;
+        buf_printf(scratch, "asked:%s", sla_clock_name(step->clock));
+        verb(record, "lift", sla_clock_member(step->clock), since(scratch, from));
+        verb_on_clock(record, scratch, "set", "extended:", step, now);
+    }
+    verb_on_clock(record, scratch, "drop", "asked:", step, SPAN(""));
+}
+
+/* "number most department", as `party` of functions.lua takes it. */
+static void push_party(struct record *record, struct buf *scratch, const char *name, int64_t number,
+                       struct span department)
+{
+    push(record, span_str(name));
+    push(record, SPAN("parties"));
+    PUSHF(record, scratch, "%lld %d %.*s", (long long)number, (int)LIMIT_ORDER_PARTIES,
+          SPAN_ARG(department));
+}
+
+static void push_resolve(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    verb(record, "once", sla_clock_met_member(CLOCK_FEEDBACK), now);
+    verb(record, "set", sla_clock_met_member(CLOCK_RESOLVE), now);
+    verb_number(record, scratch, "set", "reopen_by", step->reopen_by);
+}
+
+static void push_reopen(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    verb(record, "by", "reopen_by", now);
+    verb(record, "drop", "reopen_by", SPAN(""));
+    verb(record, "drop", "stars", SPAN(""));
+    verb(record, "drop", sla_clock_met_member(CLOCK_RESOLVE), SPAN(""));
+    verb_number(record, scratch, "raise", sla_clock_member(CLOCK_RESOLVE), step->resolve_by);
+}
+
+static void push_review(struct record *record, const struct life_step *step)
+{
+    const bool corrected = step->category.len > 0;
+    verb(record, "set", "reviewed", corrected ? SPAN("corrected") : SPAN("confirmed"));
+    if (corrected)
+        verb(record, "set", "category", step->category);
+}
+
+static void push_verbs(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    switch (step->step) {
+    case STEP_ACCEPT:
+        verb(record, "once", sla_clock_met_member(CLOCK_RESPOND), now);
+        break;
+    case STEP_ARRIVE:
+        verb(record, "once", sla_clock_met_member(CLOCK_ARRIVE), now);
+        break;
+    case STEP_REPORT:
+        verb(record, "new", sla_clock_met_member(CLOCK_REPORT), now);
+        break;
+    case STEP_RESOLVE:
+        push_resolve(record, scratch, step);
+        break;
+    case STEP_RETURN:
+        verb(record, "add", "bounces", SPAN("1"));
+        break;
+    case STEP_EXTEND:
+        push_extend(record, scratch, step);
+        break;
+    case STEP_GRANT:
+    case STEP_REFUSE:
+        push_decision(record, scratch, step);
+        break;
+    case STEP_NOTE:
+        if (step->feedback)
+            verb(record, "once", sla_clock_met_member(CLOCK_FEEDBACK), now);
+        break;
+    case STEP_WHISTLE:
+        for (size_t i = 0; i < step->party_count; i++)
+            push_party(record, scratch, "open", step->parties[i].report_by,
+                       step->parties[i].department);
+        break;
+    case STEP_PARTY_REPORT:
+        push_party(record, scratch, "report", 0, step->department);
+        break;
+    case STEP_PARTY_RATE:
+        push_party(record, scratch, "rate", step->stars, step->department);
+        break;
+    case STEP_REVIEW:
+        push_review(record, step);
+        break;
+    case STEP_RATE:
+        verb_number(record, scratch, "new", "stars", step->stars);
+        verb_number(record, scratch, "set", "reopen_by", step->reopen_by);
+        break;
+    case STEP_REOPEN:
+        push_reopen(record, scratch, step);
+        break;
+    default:
+        break;
+    }
+}
+
+int record_step(struct record *record, const struct record_step *what, struct buf *scratch)
+{
+    const struct life_step *step = what->step;
+    const struct order_rule *rule = order_rule(step->step, step->actor);
+    CHECK(rule != NULL);
+    if (buf_reserve(scratch, SCRATCH_BYTES) == NULL)
+        return -1;
+    *record = (struct record){.kind = RECORD_STEP, .id = *what->id};
+    const struct span community = id_community(&record->id);
+    const bool example = step->step == STEP_REVIEW && step->category.len > 0;
+    push(record, SPAN("FCALL"));
+    push(record, SPAN("jiesu_step"));
+    push(record, example ? SPAN("3") : SPAN("2"));
+    push_key(record, scratch, key_order(&record->id));
+    push_key(record, scratch, key_due(community));
+    if (example)
+        push_key(record, scratch, key_examples(community));
+    push(record, span_str(order_step_name(step->step)));
+    push(record, what->step_id);
+    push(record, span_str(order_actor_name(rule->actor)));
+    push(record, step->worker);
+    push(record, holder_rule(rule, step->step));
+    push_states(record, scratch, life_from(step));
+    push(record, rule->to == ORDER_SAME ? SPAN("") : span_str(order_state_name(rule->to)));
+    PUSHF(record, scratch, "%lld", (long long)step->at);
+    push(record, step->strict ? SPAN("1") : SPAN(""));
+    PUSHF(record, scratch, "%lld", (long long)step->version);
+    if (order_step_bounded(step->step))
+        PUSHF(record, scratch, "%d", (int)LIMIT_ORDER_STEPS);
+    else
+        push(record, SPAN(""));
+    push(record, queue(step));
+    if (step->step == STEP_RETURN)
+        PUSHF(record, scratch, "bounces %lld %s", (long long)what->returns_most,
+              order_state_name(ORDER_AWAITING));
+    else
+        push(record, SPAN(""));
+    push_due(record, scratch, rule, step);
+    push(record, what->note);
+    push_verbs(record, scratch, step);
+    return buf_ok(scratch) ? 0 : -1;
+}
