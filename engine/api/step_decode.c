@@ -167,12 +167,12 @@ static void take_reason(struct decode *d, struct span field, struct json value)
 
 static void take_photos(struct decode *d, struct span field, struct json value)
 {
-    struct json_iter it = json_iter(value);
     struct json element;
     if (json_type(value) != JSON_ARRAY) {
         complaint_error(d->errors, field, "must be an array of https URLs");
         return;
     }
+    struct json_iter it = json_iter(value);
     while (json_next(&it, NULL, &element)) {
         if (d->body->photo_count == LIMIT_ATTACHMENTS || json_type(element) != JSON_STRING ||
             !complaint_url_valid(json_string(element))) {
@@ -247,10 +247,10 @@ static void take_party(struct decode *d, struct span field, struct json value)
 
 static void take_parties(struct decode *d, struct span field, struct json value)
 {
-    struct json_iter it = json_iter(value);
     struct json element;
     size_t count = 0;
     if (json_type(value) == JSON_ARRAY) {
+        struct json_iter it = json_iter(value);
         while (json_next(&it, NULL, &element))
             count++;
     }
@@ -258,7 +258,7 @@ static void take_parties(struct decode *d, struct span field, struct json value)
         complaint_error(d->errors, field, "must be an array of 1 to %d departments", STEP_PARTIES);
         return;
     }
-    it = json_iter(value);
+    struct json_iter it = json_iter(value);
     while (json_next(&it, NULL, &element))
         take_party(d, field, element);
 }

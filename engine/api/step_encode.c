@@ -114,7 +114,7 @@ static int keep_string(struct arena *arena, struct json object, const char *key,
 static int read_parties(struct json note, struct arena *arena, struct life_step *step)
 {
     struct json list, party;
-    if (!json_get(note, "parties", &list))
+    if (!json_get(note, "parties", &list) || json_type(list) != JSON_ARRAY)
         return 0;
     struct json_iter it = json_iter(list);
     while (step->party_count < LIMIT_ORDER_PARTIES && json_next(&it, NULL, &party)) {

@@ -114,6 +114,11 @@ struct ledger_count ledger_count(const struct ledger *ledger)
         c.orders += order;
         c.taken += taken > 0;
         c.lost += acknowledged && (!order || taken == 0);
+        const uint32_t told = e->marks[LEDGER_STEP_ACKNOWLEDGED], steps = e->marks[LEDGER_STEP];
+        c.steps_acknowledged += told;
+        c.steps += steps;
+        c.steps_lost += told > steps ? told - steps : 0;
+        c.steps_twice += steps > told ? steps - told : 0;
         c.duplicated += (taken > 1 ? taken - 1 : 0) + (uint64_t)(order && !acknowledged);
     }
     return c;

@@ -12,12 +12,21 @@
 
 struct ledger;
 
-enum ledger_mark { LEDGER_ACKNOWLEDGED, LEDGER_ORDER, LEDGER_TAKEN, LEDGER_MARKS };
+enum ledger_mark {
+    LEDGER_ACKNOWLEDGED,
+    LEDGER_ORDER,
+    LEDGER_TAKEN,
+    LEDGER_STEP_ACKNOWLEDGED, /* a later step of its life: once for each */
+    LEDGER_STEP,              /* and in its history */
+    LEDGER_MARKS
+};
 
 struct ledger_count {
     uint64_t acknowledged, orders, taken; /* different ids with that mark */
     uint64_t lost;                        /* acknowledged, and no order or never taken */
     uint64_t duplicated;                  /* taken more than once, or an order nobody was told of */
+    uint64_t steps_acknowledged, steps;
+    uint64_t steps_lost, steps_twice; /* acknowledged and in no history; the other way */
 };
 
 /* NULL when memory is short. */

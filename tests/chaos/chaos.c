@@ -8,8 +8,9 @@
  *   freeze   Redis is stopped for 5 s
  *   disk     the disk under the outbox is full for a while
  *
- * and when it is over, every complaint that was acknowledged must be exactly one order, and stand
- * in exactly one queue. The faults, their order and their moments come from the seed.
+ * and workers' backends take up some of the orders, step by step; and when it is over, every
+ * complaint that was acknowledged must be exactly one order, and stand in exactly one queue until it
+ * was accepted, and every step that was acknowledged must stand in its history, once. The faults, their order and their moments come from the seed.
  *
  *   chaos --engine build/jiesu --rules rules --texts FILE.tsv --dir DIR
  *         [--disk DIR] [--rounds N] [--seed N]
@@ -23,6 +24,7 @@
 #include "tests/chaos/chaos_check.h"
 #include "tests/chaos/chaos_clients.h"
 #include "tests/chaos/chaos_redis.h"
+#include "tests/chaos/chaos_workers.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,6 +42,7 @@
 
 enum {
     CLIENTS = 4,
+    WORKERS = 3,
     TICK_MS = 20,
     FREEZE_MS = 5000,
     RECOVER_MS = 30000, /* to be acknowledged with 201 again after a fault */
@@ -77,6 +80,7 @@ struct chaos {
     struct ledger *ledger;
     struct chaos_redis *redis;
     struct chaos_clients *clients;
+    struct chaos_workers *workers;
     enum stage stage;
     enum fault fault;
     int64_t until;           /* steady ms: when the stage has to act */
@@ -278,6 +282,13 @@ static void end(struct chaos *c)
     uv_stop(&c->loop);
 }
 
+/* Both are told. */
+static bool finished(struct chaos *c)
+{
+    const bool clients = chaos_clients_finish(c->clients);
+    return chaos_workers_finish(c->workers) && clients;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct chaos *c = timer->data;
@@ -298,10 +309,10 @@ static void on_tick(uv_timer_t *timer)
         recover(c);
         break;
     case STAGE_FINISH:
-        if (chaos_clients_finish(c->clients)) {
+        if (finished(c)) {
             end(c);
         } else if (now() > c->until) {
-            (void)fprintf(stderr, "some complaints were not acknowledged within %d s\n",
+            (void)fprintf(stderr, "some complaints or steps were not acknowledged within %d s\n",
                           FINISH_MS / 1000);
             c->failed = true;
         }
@@ -369,6 +380,11 @@ static int parse(struct chaos *c, int argc, char **argv)
                : 0;
 }
 
+static void on_order(void *ctx, struct span order, struct span worker)
+{
+    chaos_workers_offer(((struct chaos *)ctx)->workers, order, worker);
+}
+
 static int start(struct chaos *c, struct err *err)
 {
     char redis_dir[PATH_ROOM];
@@ -389,12 +405,19 @@ static int start(struct chaos *c, struct err *err)
         return -1;
     (void)snprintf(c->redis_text, sizeof(c->redis_text), "unix:%s", chaos_redis_socket(c->redis));
     spawn_engine(c);
+    const struct chaos_workers_options workers = {
+        .loop = &c->loop, .port = c->port, .ledger = c->ledger, .workers = WORKERS};
+    c->workers = chaos_workers_start(&workers, err);
+    if (c->workers == NULL)
+        return -1;
     const struct chaos_clients_options clients = {.loop = &c->loop,
                                                   .port = c->port,
                                                   .texts = c->texts,
                                                   .ledger = c->ledger,
                                                   .seed = c->seed,
-                                                  .clients = CLIENTS};
+                                                  .clients = CLIENTS,
+                                                  .on_order = on_order,
+                                                  .ctx = c};
     c->clients = chaos_clients_start(&clients, err);
     if (c->clients == NULL)
         return -1;
@@ -409,6 +432,7 @@ static void stop(struct chaos *c)
 {
     c->closing = true;
     chaos_clients_close(&c->clients);
+    chaos_workers_close(&c->workers);
     if (c->engine_alive)
         (void)uv_process_kill(&c->engine, SIGKILL);
     chaos_redis_close(&c->redis);
@@ -433,7 +457,7 @@ static struct ledger_count judge(struct chaos *c, struct err *err)
         }
         count = ledger_count(ledger);
         ledger_free(&ledger);
-    } while (count.lost > 0 && now() < deadline);
+    } while (count.lost + count.steps_lost > 0 && now() < deadline);
     return count;
 }
 
@@ -454,7 +478,8 @@ int main(int argc, char **argv)
     }
     (void)uv_run(&c->loop, UV_RUN_DEFAULT);
     const struct ledger_count count = judge(c, &err);
-    const uint64_t contradictions = chaos_clients_contradictions(c->clients);
+    const uint64_t contradictions =
+        chaos_clients_contradictions(c->clients) + chaos_workers_contradictions(c->workers);
     const uint64_t acknowledged = chaos_clients_acknowledged(c->clients);
     if (err.code != ERR_NONE)
         (void)fprintf(stderr, "chaos: %s\n", err.text);
@@ -466,12 +491,17 @@ int main(int argc, char **argv)
            chaos_redis_cut_bytes(c->redis), chaos_clients_retries(c->clients), contradictions,
            chaos_clients_aliases(c->clients),
            c->disk != NULL ? "a full file system" : "the file size limit");
+    printf("steps: acknowledged=%" PRIu64 " in histories=%" PRIu64 " lost=%" PRIu64
+           " twice=%" PRIu64 "\n",
+           count.steps_acknowledged, count.steps, count.steps_lost, count.steps_twice);
     printf("rounds=%" PRIu64 " acknowledged=%" PRIu64 " orders=%" PRIu64 " lost=%" PRIu64
            " duplicated=%" PRIu64 "\n",
-           c->round, acknowledged, count.orders, count.lost, count.duplicated + contradictions);
+           c->round, acknowledged, count.orders, count.lost + count.steps_lost,
+           count.duplicated + count.steps_twice + contradictions);
     const bool good = !c->failed && err.code == ERR_NONE && c->round == c->rounds &&
                       count.lost == 0 && count.duplicated == 0 && contradictions == 0 &&
-                      count.orders == acknowledged;
+                      count.orders == acknowledged && count.steps_acknowledged > 0 &&
+                      count.steps_lost == 0 && count.steps_twice == 0;
     stop(c);
     demo_texts_free(&c->texts);
     ledger_free(&c->ledger);

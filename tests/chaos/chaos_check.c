@@ -2,13 +2,17 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/mem.h"
+#include "engine/model/order.h"
 #include "engine/store/keys.h"
 #include "engine/store/redis.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { PATIENCE_MS = 60000, PAGE = 1000, ENTRY_ID_BYTES = 64 };
+enum { PATIENCE_MS = 60000, PAGE = 1000, ENTRY_ID_BYTES = 64, READERS = 64 };
+
+/* More steps than the workers of a run take on one order. */
+#define HISTORY "h2", "h3", "h4", "h5", "h6", "h7"
 
 struct check {
     uv_loop_t loop;
@@ -16,6 +20,8 @@ struct check {
     struct redis *redis;
     struct ledger *ledger;
     size_t open; /* commands under way */
+    struct id *orders;
+    size_t order_count, order_next;
     bool done;
     struct err err;
 };
@@ -41,10 +47,80 @@ static void ended(struct check *c)
         finish(c);
 }
 
-static void mark_order(struct check *c, const struct id *id)
+static void mark(struct check *c, const struct id *id, enum ledger_mark mark)
 {
-    if (ledger_mark(c->ledger, id_span(id), LEDGER_ORDER) < 0)
+    if (ledger_mark(c->ledger, id_span(id), mark) < 0)
         fail(c, "out of memory");
+}
+
+/* Reads orders, one after the other; READERS of them work at a time. */
+struct reader {
+    struct check *check;
+    struct id id;
+};
+
+static void read_next(struct reader *reader);
+
+/* What does not wait in a queue was taken from it. Each step stands in the history, once. */
+static void on_order(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct reader *reader = ctx;
+    struct check *c = reader->check;
+    enum order_state state;
+    if (err != NULL || reply_type(reply) != REPLY_ARRAY ||
+        order_state_parse(reply_span(reply_at(reply, 0)), &state) < 0) {
+        fail(c, err != NULL ? err->text : "an order that cannot be read");
+        mem_free(reader);
+        return;
+    }
+    mark(c, &reader->id, LEDGER_ORDER);
+    if (state != ORDER_DISPATCHED && state != ORDER_AWAITING)
+        mark(c, &reader->id, LEDGER_TAKEN);
+    int64_t version = 1;
+    for (size_t i = 2; i < reply_size(reply); i++) {
+        if (reply_type(reply_at(reply, i)) == REPLY_NIL)
+            continue;
+        mark(c, &reader->id, LEDGER_STEP);
+        version++;
+    }
+    if (version != reply_integer(reply_at(reply, 1)))
+        fail(c, "a history that is not as long as its order's version says");
+    read_next(reader);
+    ended(c);
+}
+
+static void read_next(struct reader *reader)
+{
+    struct check *c = reader->check;
+    if (c->order_next == c->order_count) {
+        mem_free(reader);
+        return;
+    }
+    reader->id = c->orders[c->order_next++];
+    const struct key key = key_order(&reader->id);
+    const char *const fields[] = {"state", "version", HISTORY};
+    enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
+    struct span argv[2 + FIELDS] = {SPAN("HMGET"), key_span(&key)};
+    for (size_t i = 0; i < FIELDS; i++)
+        argv[2 + i] = span_str(fields[i]);
+    c->open++;
+    if (redis_command(c->redis, argv[1], 2 + FIELDS, argv, on_order, reader, &c->err) < 0) {
+        mem_free(reader);
+        finish(c);
+    }
+}
+
+static void read_orders(struct check *c)
+{
+    for (size_t i = 0; i < READERS && !c->done; i++) {
+        struct reader *reader = mem_zalloc(1, sizeof(*reader));
+        if (reader == NULL) {
+            fail(c, "out of memory");
+            return;
+        }
+        reader->check = c;
+        read_next(reader);
+    }
 }
 
 /* A queue is read a page at a time: it may hold more than one reply may. */
@@ -118,15 +194,20 @@ static void on_keys(void *ctx, const struct reply *reply, const struct err *err)
         fail(c, err != NULL ? err->text : "KEYS");
         return;
     }
+    c->orders = mem_alloc((reply_size(reply) + 1) * sizeof(*c->orders));
+    if (c->orders == NULL) {
+        fail(c, "out of memory");
+        return;
+    }
     for (size_t i = 0; i < reply_size(reply); i++) {
         const struct span key = reply_span(reply_at(reply, i));
-        struct id id;
-        if (key_parse_order(key, &id) == 0) {
-            mark_order(c, &id);
+        if (key_parse_order(key, &c->orders[c->order_count]) == 0) {
+            c->order_count++;
         } else if (span_find(key, SPAN("}:q:")) >= 0) {
             read_queue(c, key);
         }
     }
+    read_orders(c);
     ended(c);
 }
 
@@ -165,6 +246,7 @@ int chaos_check(const char *socket, struct ledger *ledger, struct err *err)
     uv_close((uv_handle_t *)&c->patience, NULL);
     (void)uv_run(&c->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&c->loop);
+    mem_free(c->orders);
     if (c->err.code == ERR_NONE)
         return 0;
     if (err != NULL)

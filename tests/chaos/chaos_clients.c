@@ -95,6 +95,14 @@ static void contradiction(struct chaos_clients *all, const char *what, size_t ke
                   SPAN_ARG(span_sub(body, 0, 400)));
 }
 
+static void tell_order(const struct chaos_clients *all, struct json root, struct span id)
+{
+    struct json assignee, worker;
+    if (json_get(root, "assignee", &assignee) && json_get(assignee, "id", &worker) &&
+        json_type(worker) == JSON_STRING)
+        all->options.on_order(all->options.ctx, id, json_string(worker));
+}
+
 static void acknowledge(struct client *c, const struct http_response *response)
 {
     struct chaos_clients *all = c->all;
@@ -111,6 +119,8 @@ static void acknowledge(struct client *c, const struct http_response *response)
         (void)ledger_mark(all->options.ledger, json_string(id), LEDGER_ACKNOWLEDGED);
         all->acknowledged++;
         all->created += response->status == 201;
+        if (response->status == 201)
+            tell_order(all, root, json_string(id));
     } else if (span_eq(span_str(key->id), json_string(id))) {
         return;
     } else if (response->status == 202 && all->alias_count < ALIASES_MAX) {

@@ -22,6 +22,9 @@ struct chaos_clients_options {
     struct ledger *ledger; /* acknowledged ids are marked in it */
     uint64_t seed;
     size_t clients;
+    /* Called for each new order that was answered 201, with the worker whose queue it is in. */
+    void (*on_order)(void *ctx, struct span order, struct span worker);
+    void *ctx;
 };
 
 struct chaos_clients *chaos_clients_start(const struct chaos_clients_options *options,

@@ -9,5 +9,7 @@ esac
 B=$B ROUNDS=6 SEED=7 tests/chaos/run.sh >"$DIR/out" 2>&1 || fail "chaos: $(tail -n 15 "$DIR/out")"
 grep -qE '^rounds=6 acknowledged=[1-9][0-9]* orders=[1-9][0-9]* lost=0 duplicated=0$' "$DIR/out" ||
     fail "chaos said: $(tail -n 3 "$DIR/out")"
+grep -qE '^steps: acknowledged=([1-9][0-9]*) in histories=\1 lost=0 twice=0$' "$DIR/out" ||
+    fail "chaos said of the steps: $(tail -n 3 "$DIR/out")"
 B=$B ROUNDS=6 SEED=7 MUTANT=replay tests/chaos/run.sh >"$DIR/out" 2>&1 ||
     fail "the mutant: $(tail -n 15 "$DIR/out")"
