@@ -199,7 +199,7 @@ local function requeue(key, worker, urgent)
     end
   end
   local queue = prefix .. 'q:' .. worker .. (urgent and ':urgent' or '')
-  return queue, enqueue(queue, fields), prefix .. 'wake:' .. worker, ulid
+  return queue, enqueue(queue, fields), prefix .. 'wake:' .. worker
 end
 
 -- The post after the holder's in the list of posts; the last one for who holds none of them.
@@ -227,93 +227,139 @@ end
 --   over     "field most state": when the field is not below most, the order goes to the last post in that state
 --   due      the clocks that run then ("due:met,...", see next_due), '': none, '-': as before
 --   index    a sorted set in which the order is put by time
-local function step(keys, argv)
-  local name, id, worker, rule = argv[1], argv[2], argv[4], argv[5]
+
+-- What is in the order's hash, by name; nil when there is no order.
+local HELD = {'state', 'version', 'refused', 'queue', 'entry', 'worker', 'last_at', 'created_at', 'posts', 'urgent'}
+
+local function read_order(key)
+  local values, held = redis.call('HMGET', key, unpack(HELD)), {}
+  for i, name in ipairs(HELD) do
+    held[name] = values[i] or nil
+  end
+  held.last = tonumber(held.last_at or held.created_at or 0)
+  return held.state and held
+end
+
+-- The answer to an id that came before, or nil.
+local function answer_again(order, held, id)
   local key, body = string.match(id, '^([^.]*)%.?(.*)$')
-  local held = redis.call('HMGET', keys[1], 'state', 'version', 's:' .. key, 'refused', 'queue', 'entry',
-    'worker', 'last_at', 'created_at', 'posts', 'urgent')
-  local state, version = held[1], held[2]
-  if not state then
-    return {'missing'}
+  local taken = redis.call('HGET', order, 's:' .. key)
+  if taken then
+    local led, version, with = string.match(taken, '^(%S+) (%S+) (%S*)$')
+    return {with == body and 'replayed' or 'other', led, version}
   end
-  if held[3] then
-    local led, then_version, with = string.match(held[3], '^(%S+) (%S+) (%S*)$')
-    return {with == body and 'replayed' or 'other', led, then_version}
+  if has_word(held.refused, ' ', id) then
+    return {'conflict', held.state, held.version, 'refused'}
   end
-  if has_word(held[4], ' ', id) then
-    return {'conflict', state, version, 'refused'}
+  if body ~= '' and string.find(' ' .. (held.refused or ''), ' ' .. key .. '.', 1, true) then
+    return {'other', held.state, held.version}
   end
-  if body ~= '' and string.find(' ' .. (held[4] or ''), ' ' .. key .. '.', 1, true) then
-    return {'other', state, version}
-  end
-  if #argv < 15 then
-    return redis.error_reply('ERR a step in the form of an older engine')
-  end
-  local last = tonumber(held[8] or held[9] or 0)
-  local why = not has_word(argv[6], ',', state) and 'state' or rule == 'holder' and worker ~= held[7] and 'holder'
-    or argv[10] ~= '0' and argv[10] ~= version and 'version' or argv[9] == '1' and tonumber(argv[8]) < last and 'time'
-    or argv[11] ~= '' and tonumber(version) >= tonumber(argv[11]) and 'long'
-  local at, changes = string.format('%d', math.max(last, argv[8])), nil
-  if not why then
-    changes, why = plan(keys[1], argv, 16, at)
-  end
-  if why then
-    return refuse(keys[1], id, held[4], state, version, why)
-  end
-  local target, holder, to = argv[7] ~= '' and argv[7] or state, rule == 'taker' and worker or held[7], argv[12]
+end
+
+-- What speaks against a step, whatever it does; false: nothing.
+local function objection(held, argv)
+  return not has_word(argv[6], ',', held.state) and 'state'
+    or argv[5] == 'holder' and argv[4] ~= held.worker and 'holder'
+    or argv[10] ~= '0' and argv[10] ~= held.version and 'version'
+    or argv[9] == '1' and tonumber(argv[8]) < held.last and 'time'
+    or argv[11] ~= '' and tonumber(held.version) >= tonumber(argv[11]) and 'long'
+end
+
+-- Where a step leads: the state, the holder, and whether the holder is to find it in a queue.
+local function destination(order, held, argv)
+  local to = argv[12]
   if argv[13] ~= '' then
-    local field, most, instead = string.match(argv[13], '^(%S+) (%S+) (%S+)$')
-    if tonumber(redis.call('HGET', keys[1], field) or 0) >= tonumber(most) then
-      target, to = instead, '>>'
+    local field, most, state = string.match(argv[13], '^(%S+) (%S+) (%S+)$')
+    if tonumber(redis.call('HGET', order, field) or 0) >= tonumber(most) then
+      return state, next_post(held.posts, held.worker, true), true
     end
   end
-  local queue, entry, wake, ulid
-  if to ~= '' then
-    holder = to == '=' and holder or (to == '>' or to == '>>') and next_post(held[10], holder, to == '>>') or to
-    queue, entry, wake, ulid = requeue(keys[1], holder, held[11] == '1')
-    if entry.err then
-      return entry
-    end
+  local holder = argv[5] == 'taker' and argv[4] or held.worker
+  if to == '>' then
+    holder = next_post(held.posts, holder)
+  elseif to ~= '' and to ~= '=' then
+    holder = to
   end
-  if (target ~= state or queue) and (held[6] or '') ~= '' then
-    redis.call('XACK', held[5], 'workers', held[6])
-    redis.call('XDEL', held[5], held[6])
-  end
-  local now = string.format('%d', version + 1)
-  local fields = {'state', target, 'version', now, 'worker', holder, 'last_at', at,
-    's:' .. key, target .. ' ' .. now .. ' ' .. body,
-    'h' .. now, '{"version":' .. now .. ',"step":"' .. name .. '","from":"' .. state .. '","to":"' .. target ..
-      '","at":' .. at .. ',"by":"' .. argv[3] .. '"' .. (worker ~= '' and ',"worker":' .. cjson.encode(worker) or '') ..
-      ',"holder":' .. cjson.encode(holder) .. (argv[15] ~= '' and ',"note":' .. argv[15] or '') .. '}'}
-  if queue then
-    fields[#fields + 1], fields[#fields + 2], fields[#fields + 3], fields[#fields + 4] = 'queue', queue, 'entry', entry
-  elseif target ~= state then
-    fields[#fields + 1], fields[#fields + 2] = 'entry', ''
-  end
+  return argv[7] ~= '' and argv[7] or held.state, holder, to ~= ''
+end
+
+local function history(held, argv, target, holder, version, at)
+  return '{"version":' .. version .. ',"step":"' .. argv[1] .. '","from":"' .. held.state .. '","to":"' .. target ..
+    '","at":' .. at .. ',"by":"' .. argv[3] .. '"' ..
+    (argv[4] ~= '' and ',"worker":' .. cjson.encode(argv[4]) or '') .. ',"holder":' .. cjson.encode(holder) ..
+    (argv[15] ~= '' and ',"note":' .. argv[15] or '') .. '}'
+end
+
+-- Writes fields; an empty one is removed.
+local function write(key, changes)
+  local fields = {}
   for field, value in pairs(changes) do
     if value == '' then
-      redis.call('HDEL', keys[1], field)
+      redis.call('HDEL', key, field)
     else
       fields[#fields + 1], fields[#fields + 2] = field, value
     end
   end
-  redis.call('HSET', keys[1], unpack(fields))
-  local member = ulid or string.match(keys[1], '[^:]*$')
-  if argv[14] ~= '-' then
-    local due = next_due(keys[1], argv[14])
-    if due then
-      redis.call('ZADD', keys[2], string.format('%d', due), member)
-    else
-      redis.call('ZREM', keys[2], member)
+  redis.call('HSET', key, unpack(fields))
+end
+
+local function set_due(order, set, list, member)
+  local due = next_due(order, list)
+  if due then
+    redis.call('ZADD', set, string.format('%d', due), member)
+  else
+    redis.call('ZREM', set, member)
+  end
+end
+
+local function step(keys, argv)
+  local order, id, held = keys[1], argv[2], read_order(keys[1])
+  if not held then
+    return {'missing'}
+  end
+  local again = answer_again(order, held, id)
+  if again then
+    return again
+  end
+  if #argv < 15 then
+    return redis.error_reply('ERR a step in the form of an older engine')
+  end
+  local at, why, changes = string.format('%d', math.max(held.last, argv[8])), objection(held, argv), nil
+  if not why then
+    changes, why = plan(order, argv, 16, at)
+  end
+  if why then
+    return refuse(order, id, held.refused, held.state, held.version, why)
+  end
+  local target, holder, queued = destination(order, held, argv)
+  local version, member = string.format('%d', held.version + 1), string.match(order, '[^:]*$')
+  local wake
+  if queued then -- first, because it may fail
+    changes.queue, changes.entry, wake = requeue(order, holder, held.urgent == '1')
+    if changes.entry.err then
+      return changes.entry
     end
+  end
+  if held.entry and (queued or target ~= held.state) then
+    redis.call('XACK', held.queue, 'workers', held.entry)
+    redis.call('XDEL', held.queue, held.entry)
+    changes.entry = changes.entry or ''
+  end
+  local key, body = string.match(id, '^([^.]*)%.?(.*)$')
+  changes.state, changes.version, changes.worker, changes.last_at = target, version, holder, at
+  changes['s:' .. key] = target .. ' ' .. version .. ' ' .. body
+  changes['h' .. version] = history(held, argv, target, holder, version, at)
+  write(order, changes)
+  if argv[14] ~= '-' then
+    set_due(order, keys[2], argv[14], member)
   end
   if keys[3] then
     redis.call('ZADD', keys[3], at, member)
   end
-  if queue then
+  if queued then
     redis.call('PUBLISH', wake, member)
   end
-  return {'done', target, now}
+  return {'done', target, version}
 end
 
 -- Entries of one stream for a consumer: from '0' those delivered to it and not acknowledged, from '>' new ones.
