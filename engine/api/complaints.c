@@ -1,24 +1,16 @@
 /*
- * POST /v1/complaints, one (JSON) or many (NDJSON), and the resident's view of one.
- *
- * A batch is worked on a slice of lines per turn of the loop, so that other requests of the loop
- * are served in between, and is answered when its last line has its result. A line's idempotency is
- * the request's key together with the line's number.
+ * POST /v1/complaints, one (JSON) or many (NDJSON), and the resident's view of one. In a batch, a
+ * line's idempotency is the request's key together with the line's number.
  */
 #include "engine/api/api_private.h"
+#include "engine/api/batch.h"
 #include "engine/api/complaint_json.h"
 #include "engine/api/ingest.h"
 #include "engine/api/lookup.h"
-#include "engine/api/ndjson.h"
 #include "engine/base/clock.h"
-#include "engine/base/limits.h"
 #include "engine/http/json_writer.h"
 #include "engine/model/order.h"
 #include "engine/model/pii.h"
-
-#include <stdio.h>
-
-enum { BATCH_SLICE = 32 };
 
 /* ---- one ---- */
 
@@ -30,7 +22,6 @@ struct single {
 static void respond(struct http_exchange *x, const struct ingest *ingest)
 {
     struct arena *arena = http_request(x)->arena;
-    const struct span none = {NULL, 0};
     if (ingest->status < 300) {
         const struct span place =
             arena_printf(arena, "/v1/complaints/%.*s", SPAN_ARG(id_span(&ingest->id)));
@@ -45,12 +36,9 @@ static void respond(struct http_exchange *x, const struct ingest *ingest)
         http_unavailable(x, 1, ingest->detail.ptr);
         return;
     }
-    struct span extra = none;
-    if (ingest->errors.len > 0)
-        extra = arena_printf(arena, "\"errors\":[%.*s]", SPAN_ARG(ingest->errors));
     if (ingest->status == 409)
         http_set_header(x, "Retry-After", SPAN("1"));
-    http_problem(x, ingest->status, ingest->problem, ingest->detail, extra);
+    http_problem(x, ingest->status, ingest->problem, ingest->detail, ingest->extra);
 }
 
 static void single_done(struct ingest *ingest)
@@ -93,146 +81,45 @@ static void post_one(struct api *api, struct http_exchange *x)
 
 /* ---- many ---- */
 
-struct batch {
-    struct mailbox_item turn; /* posted to our own loop for the next slice */
-    struct api *api;
-    struct http_exchange *x;
-    struct ndjson rest;   /* lines not yet begun */
-    struct ingest *lines; /* capacity as counted beforehand */
-    uint32_t *numbers;    /* line number of each, from 1 */
-    size_t begun, settled, capacity;
-};
-
-static void write_line(struct buf *out, uint32_t number, const struct ingest *ingest)
-{
-    struct json_writer w = json_writer(out);
-    char type[64];
-    json_open_object(&w);
-    json_member_i64(&w, "line", number);
-    json_member_i64(&w, "status", ingest->status);
-    if (ingest->status < 300) {
-        if (ingest->replayed)
-            json_member_bool(&w, "replayed", true);
-        json_key(&w, "order");
-        json_write_raw(&w, ingest->body);
-    } else {
-        (void)snprintf(type, sizeof(type), "urn:jiesu:problem:%s", ingest->problem);
-        json_key(&w, "problem");
-        json_open_object(&w);
-        json_member_str(&w, "type", type);
-        json_member_string(&w, "detail", ingest->detail);
-        if (ingest->errors.len > 0) {
-            json_key(&w, "errors");
-            json_open_array(&w);
-            json_write_raw(&w, ingest->errors);
-            json_close_array(&w);
-        }
-        json_close_object(&w);
-    }
-    json_close_object(&w);
-    buf_char(out, '\n');
-}
-
-static void batch_answer(struct batch *batch)
-{
-    struct buf out = {0};
-    for (size_t i = 0; i < batch->begun; i++)
-        write_line(&out, batch->numbers[i], &batch->lines[i]);
-    if (buf_ok(&out))
-        http_respond(batch->x, 200, "application/x-ndjson", buf_view(&out));
-    else
-        http_unavailable(batch->x, 1, "out of memory; retry with the same Idempotency-Key");
-    buf_free(&out);
-}
-
-static bool batch_complete(const struct batch *batch)
-{
-    return batch->begun == batch->capacity && batch->settled == batch->begun;
-}
-
 static void line_done(struct ingest *ingest)
 {
-    struct batch *batch = ingest->ctx;
-    batch->settled++;
-    if (batch_complete(batch))
-        batch_answer(batch);
+    batch_line_done(ingest->ctx);
 }
 
-/* Ends every line whose time is over; the last one to end answers, and the batch is gone. */
-static void batch_late(struct http_exchange *x, void *ctx)
+static void begin_line(struct batch *batch, void *line, struct span json, uint32_t number)
 {
-    struct batch *batch = ctx;
-    size_t open = batch->begun - batch->settled;
-    for (size_t i = 0; i < batch->begun && open > 0; i++) {
-        if (batch->lines[i].status != 0)
-            continue;
-        open--;
-        const bool last = batch->settled + 1 == batch->capacity;
-        if (flight_expire(&batch->lines[i].flight) && last)
-            return;
-    }
-    http_wait(x, FLIGHT_ASK_AGAIN_MS, batch_late, batch);
-}
-
-static void batch_begin_line(struct batch *batch, struct span line)
-{
-    struct ingest *ingest = &batch->lines[batch->begun];
-    struct ingest_input input = {.json = line};
-    ingest->api = batch->api;
-    ingest->arena = http_request(batch->x)->arena;
+    struct ingest *ingest = line;
+    struct ingest_input input = {.json = json};
+    ingest->api = batch_api(batch);
+    ingest->arena = http_request(batch_exchange(batch))->arena;
     ingest->done = line_done;
     ingest->ctx = batch;
     /* The key was found good before the first line was begun. */
-    input.keyed = api_idempotency(batch->x, batch->rest.line, &input.claim) == 1;
-    batch->numbers[batch->begun++] = batch->rest.line;
+    input.keyed = api_idempotency(batch_exchange(batch), number, &input.claim) == 1;
     ingest_start(ingest, &input);
-    if (ingest->status != 0)
-        batch->settled++;
 }
 
-static void batch_turn(struct mailbox_item *item)
+static struct batch_result line_result(const void *line)
 {
-    struct batch *batch = (struct batch *)(void *)item;
-    struct span line;
-    for (size_t n = 0; n < BATCH_SLICE && ndjson_next(&batch->rest, &line); n++)
-        batch_begin_line(batch, line);
-    if (batch_complete(batch))
-        batch_answer(batch);
-    else if (batch->begun < batch->capacity)
-        mailbox_post(batch->api->mailbox, &batch->turn);
-    else
-        http_wait(batch->x, batch->api->options.reply_budget_ms, batch_late, batch);
+    const struct ingest *ingest = line;
+    return (struct batch_result){.status = ingest->status,
+                                 .replayed = ingest->replayed,
+                                 .body = ingest->body,
+                                 .problem = ingest->problem,
+                                 .detail = ingest->detail,
+                                 .extra = ingest->extra};
 }
 
-static void post_many(struct api *api, struct http_exchange *x)
+static struct flight *line_flight(void *line)
 {
-    const struct http_request *r = http_request(x);
-    const size_t count = ndjson_count(r->body);
-    if (count == 0 || count > LIMIT_BATCH_LINES) {
-        http_problem(x, count == 0 ? 400 : 413, "batch-lines",
-                     SPAN("a batch has 1 to 1000 lines, each one complaint as a JSON object"),
-                     (struct span){NULL, 0});
-        return;
-    }
-    struct hash128 unused;
-    if (api_idempotency(x, 0, &unused) < 0)
-        return;
-    struct batch *batch = arena_zalloc(r->arena, 1, sizeof(*batch));
-    struct ingest *lines = arena_zalloc(r->arena, count, sizeof(*lines));
-    uint32_t *numbers = arena_zalloc(r->arena, count, sizeof(*numbers));
-    if (batch == NULL || lines == NULL || numbers == NULL) {
-        http_unavailable(x, 1, "out of memory; try again");
-        return;
-    }
-    batch->turn.handle = batch_turn;
-    batch->api = api;
-    batch->x = x;
-    batch->rest = ndjson_of(r->body);
-    batch->lines = lines;
-    batch->numbers = numbers;
-    batch->capacity = count;
-    batch_turn(&batch->turn);
+    return &((struct ingest *)line)->flight;
 }
+
+static const struct batch_kind lines = {.what = "complaint",
+                                        .line_bytes = sizeof(struct ingest),
+                                        .begin = begin_line,
+                                        .result = line_result,
+                                        .flight = line_flight};
 
 void complaints_post(struct http_exchange *x, void *ctx)
 {
@@ -240,7 +127,7 @@ void complaints_post(struct http_exchange *x, void *ctx)
     if (!api->options.accepting(api->options.ctx))
         http_unavailable(x, 1, "the engine is stopping");
     else if (http_is_type(http_request(x), "application/x-ndjson"))
-        post_many(api, x);
+        batch_start(api, x, &lines);
     else
         post_one(api, x);
 }

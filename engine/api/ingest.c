@@ -149,8 +149,10 @@ static int decode(struct ingest *ingest, struct span text, struct complaint *com
         buf_free(&errors);
         return 0;
     }
-    ingest->errors = keep(ingest, &errors);
-    if (ingest->errors.ptr == NULL)
+    const struct span list = keep(ingest, &errors);
+    if (list.ptr != NULL)
+        ingest->extra = arena_printf(ingest->arena, "\"errors\":[%.*s]", SPAN_ARG(list));
+    if (ingest->extra.ptr == NULL)
         fail_nomem(ingest);
     else
         fail(ingest, 400, "invalid-complaint", SPAN("the complaint has fields that are not right"));

@@ -22,7 +22,7 @@ struct ingest {
     struct id id;        /* of the order, for 201 and 202 */
     const char *problem; /* name of the problem, for 4xx and 5xx */
     struct span detail;  /* of the problem */
-    struct span errors;  /* JSON array elements of a 400, or empty */
+    struct span extra;   /* JSON members of the problem, or empty */
 };
 
 struct ingest_input {
