@@ -387,9 +387,11 @@ local function queue(keys, argv)
         for _, entry in ipairs(entries(stream, argv[1], want, from)) do
           -- The first field of an entry is `id`, "<community>.<ulid>".
           local ulid = entry[2] and string.match(entry[2][2], '[^.]*$')
-          local answer = ulid and redis.call('HGET', orders .. ulid, 'answer')
-          if answer then
-            answers[#answers + 1] = answer
+          local held = ulid and redis.call('HMGET', orders .. ulid, 'answer', 'state')
+          if held and held[1] then
+            -- As it was answered at creation, but for its state: the first member of that name is its own.
+            answers[#answers + 1] =
+              (string.gsub(held[1], '"status":"dispatched"', '"status":"' .. held[2] .. '"', 1))
           else
             redis.call('XACK', stream, 'workers', entry[1])
           end

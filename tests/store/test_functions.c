@@ -282,6 +282,44 @@ static void test_torn_transaction(void **state)
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "18");
 }
 
+/* The same for a step that puts an order into another queue: torn anywhere, and taken again, the order is in one
+ * queue, once, also after one more start. */
+static void test_torn_return(void **state)
+{
+    (void)state;
+    char path[512], words[512];
+    struct stat st;
+    aof_path(path, sizeof(path));
+    for (int torn = 0; torn < 8; torn++) {
+        char ulid[16];
+        snprintf(ulid, sizeof(ulid), "r%d", torn);
+        create(ulid, "w1");
+        snprintf(words, sizeof(words),
+                 "EVAL return(redis.call('HSET',KEYS[1],'posts','w1\\032w2')) 1 " ORDER "%s", ulid);
+        ask(words);
+        assert_int_equal(stat(path, &st), 0);
+        const off_t whole = st.st_size;
+        snprintf(words, sizeof(words),
+                 "FCALL jiesu_step 2 " ORDER
+                 "%s jiesu:{c1}:due return k%d worker w1 holder dispatched dispatched "
+                 "100 '' 0 '' > '' - {}",
+                 ulid, torn);
+        ask(words);
+        await_growth(path, whole, &st);
+        test_redis_kill(&redis);
+        assert_int_equal(truncate(path, whole + 20 + (st.st_size - whole - 21) * torn / 7), 0);
+        test_redis_restart(&redis);
+        assert_non_null(strstr(ask(words), "dispatched\n2"));
+        test_redis_kill(&redis);
+        test_redis_restart(&redis);
+        snprintf(words, sizeof(words), "HGET " ORDER "%s worker", ulid);
+        assert_string_equal(ask(words), "w2");
+        assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "0");
+        snprintf(words, sizeof(words), "%d", torn + 1);
+        assert_string_equal(ask("XLEN jiesu:{c1}:q:w2"), words);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +334,7 @@ int main(void)
         T(test_refusals_are_bounded),
         T(test_queue),
         T(test_torn_transaction),
+        T(test_torn_return),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,7 @@ for n in 1 2 3; do
     [ "$holder" = w-bh-01 ] || ! queued "$holder" "$id" || fail "return $n: still in the queue of $holder"
 done
 same "the station head has it" "w-bh-01 3" "$(show "$id" | jq -r '"\(.worker) \(.returns)"')"
+same "whose queue says so" awaiting_decision "$(get "$URL/v1/workers/w-bh-01/queue" | jq -r --arg id "$id" '.orders[]|select(.id==$id).status')"
 same "no clock was reset" "$due" "$(show "$id" | jq -r .clocks.respond.due)"
 refused "accept while a decision is awaited" 409 state "$id" accept '{"worker":"w-bh-01"}'
 refused "transfer by a leader then" 409 state "$id" transfer '{"worker":"w-bh-02","to":"w-bh-03","reason":"decision"}'
