@@ -259,7 +259,7 @@ same "a changed verdict" 'r3 城乡建设' "$(jq -r '.verdicts[0] | "\(.id) \(.n
 # ---- the shipped rules ----
 rules 0 test --rules rules
 cp -r rules "$DIR/shipped"
-printf 'cases:\n  - text: 银杏路的路灯不亮\n    path: 城乡建设\n' >"$DIR/shipped/cases/added.yaml"
+printf 'cases:\n  - text: 银杏路的路灯不亮\n    path: 城乡建设/城市建设和市政管理\n' >"$DIR/shipped/cases/added.yaml"
 rules 0 test --rules "$DIR/shipped"
 sed -i 's/路灯/路等/g' "$DIR"/shipped/categories/*.yaml
 rules 1 test --rules "$DIR/shipped"
