@@ -176,8 +176,9 @@ test: $(B)/jiesu bench-tools $(CHAOS) $(TESTS) ## every test: unit, property, sy
 check: all ## format, floors, headers, cppcheck, clang-tidy
 	@B=$(B) scripts/check.sh
 
-bench: $(B)/jiesu bench-tools ## every figure of README: end to end, ceiling, peer
+bench: $(B)/jiesu bench-tools ## every figure of README: end to end, ceiling, peer, matching, classifying
 	@B=$(B) DATA=$(DATA) bench/run.sh
+	@$(MAKE) --no-print-directory bench-match bench-classify
 
 bench-match: $(B)/bench/match ## finding keywords, against Hyperscan and others
 	$(B)/bench/match --data $(DATA)/complaints_unlabelled.tsv --out $(B)/bench/match.json

@@ -24,7 +24,7 @@ CEILING_ORDERS=${CEILING_ORDERS:-40000}
 OUT=$B/bench/e2e.json
 PEER=bench/peers/bullmq
 WARMUP=2000
-PEER_WARMUP=200 # it is many times slower
+PEER_WARMUP=500 # it is slower
 
 say() { printf '%s\n' "bench: $*" >&2; }
 fail() {
