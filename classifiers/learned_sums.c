@@ -5,7 +5,7 @@
 
 #include <math.h>
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 enum {

@@ -69,7 +69,7 @@ struct verdict_category {
 enum { VERDICT_TAGS = 16 }; /* as many as tags.yaml may define */
 
 struct verdict {
-    struct verdict_category category; /* path is empty when nothing matched */
+    struct verdict_category category;                   /* path is empty when nothing matched */
     struct verdict_category secondary[LIMIT_SECONDARY]; /* those with a point or more */
     size_t secondary_count;
     enum urgency urgency;
