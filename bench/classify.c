@@ -86,7 +86,8 @@ static int by_size(const void *left, const void *right)
 static double median(uint64_t *ns, size_t count)
 {
     qsort(ns, count, sizeof *ns, by_size);
-    return (double)ns[count / 2];
+    const size_t middle = count / 2;
+    return (double)ns[middle];
 }
 
 /* --- the literals of a rule set --- */

@@ -82,7 +82,7 @@ static int to_int(struct span s, int64_t max, int64_t *out)
 
 static int read_labels(struct parser *p)
 {
-    struct span cells[LINE_CELLS];
+    struct span cells[LINE_CELLS] = {{NULL, 0}};
     int count = head_line(p, "labels", cells);
     if (count < 0)
         return -1;
@@ -106,7 +106,7 @@ static int read_labels(struct parser *p)
 static int read_numbers(struct parser *p, const char *key, size_t count, double least, double most,
                         double *out)
 {
-    struct span cells[LINE_CELLS];
+    struct span cells[LINE_CELLS] = {{NULL, 0}};
     int found = head_line(p, key, cells);
     if (found < 0)
         return -1;
@@ -137,7 +137,7 @@ static int read_combination(struct parser *p)
 
 static int read_head(struct parser *p)
 {
-    struct span cells[LINE_CELLS];
+    struct span cells[LINE_CELLS] = {{NULL, 0}};
     int count = head_line(p, "jiesu-learned", cells);
     if (count < 0)
         return -1;
@@ -187,7 +187,7 @@ static int check_ngram(const struct parser *p, struct span ngram)
 static int read_ngram(struct parser *p, struct span text)
 {
     struct learned *l = p->learned;
-    struct span cells[LINE_CELLS];
+    struct span cells[LINE_CELLS] = {{NULL, 0}};
     size_t count = cut_cells(text, cells);
     if (count != l->label_count + 1)
         return FAIL(p, ERR_SYNTAX,

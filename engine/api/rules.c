@@ -17,7 +17,8 @@ static void write_rule(void *ctx, const struct rules_rule *rule)
     json_member_str(w, "for", evidence_for_name(rule->what));
     json_member_string(w, "name", rule->name);
     json_member_i64(w, "hits", (int64_t)rule->hits);
-    json_member_double(w, "regex_ms", (double)(rule->nanoseconds / 1000) / 1000);
+    const uint64_t microseconds = rule->nanoseconds / 1000;
+    json_member_double(w, "regex_ms", (double)microseconds / 1000);
     if (rule->regexes_off > 0)
         json_member_i64(w, "regexes_off", (int64_t)rule->regexes_off);
     json_close_object(w);

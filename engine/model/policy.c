@@ -67,7 +67,7 @@ struct policy *policy_load_with(const char *dir, unsigned parts, struct err *err
     else
         result = load_parts(policy, dir, parts, paths, err);
     arena_free(&paths);
-    if (result != 0) {
+    if (result != 0 || policy == NULL) {
         if (policy != NULL)
             policy_free(policy);
         return NULL;

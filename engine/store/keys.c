@@ -8,6 +8,8 @@
 static void add(struct key *key, struct span part)
 {
     CHECK(part.len < KEY_BYTES - key->len);
+    if (part.ptr == NULL)
+        return;
     memcpy(key->text + key->len, part.ptr, part.len);
     key->len += part.len;
     key->text[key->len] = '\0';
