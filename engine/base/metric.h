@@ -68,6 +68,13 @@
       "Redis commands that were not answered in time")                                             \
     X(METRIC_REDIS_CHILD_STARTS, counter, "jiesu_redis_child_starts_total", "",                    \
       "starts of the embedded Redis")                                                              \
+    X(METRIC_FIGURES_ORDERS, counter, "jiesu_figures_orders_total", "",                            \
+      "orders looked at and counted into the figures")                                             \
+    X(METRIC_FIGURES_LOST_RACES, counter, "jiesu_figures_lost_races_total", "",                    \
+      "batches that another engine had counted, or whose orders had changed")                      \
+    X(METRIC_FIGURES_LAG, gauge, "jiesu_figures_lag_seconds", "",                                  \
+      "for how long the oldest event that is not in the figures has waited")                       \
+    X(METRIC_EVENTS, gauge, "jiesu_events", "", "events kept of the community that has most")      \
     X(METRIC_LONG_POLLS, gauge, "jiesu_long_polls", "", "long polls waiting")                      \
     X(METRIC_LOG_SUPPRESSED, counter, "jiesu_log_suppressed_lines_total", "",                      \
       "log lines dropped by the rate limit")
