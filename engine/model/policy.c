@@ -59,9 +59,9 @@ static int load_parts(struct policy *policy, const char *dir, unsigned parts, st
         (policy->directory = directory_load(directory.ptr, err)) == NULL ||
         (policy->rules = rules_load_with(dir, parts, err)) == NULL)
         return -1;
-    if (targets_check(policy->targets, policy->rules, policy->sla, err) != 0)
-        return -1;
-    return check_classes(policy, dir, err);
+    return check_classes(policy, dir, err) != 0
+               ? -1
+               : targets_check(policy->targets, policy->rules, policy->sla, err);
 }
 
 struct policy *policy_load_with(const char *dir, unsigned parts, struct err *err)
