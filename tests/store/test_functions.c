@@ -252,11 +252,11 @@ static void test_notices(void **state)
 {
     (void)state;
     create("X", "w1");
-    ask(STEP "warn e1 engine '' any dispatched '' 100 1 1 '' '' '' 900 {\"a\":1} w9\032=");
+    ask(STEP "warn e1 engine '' any dispatched '' 100 1 1 '' '' '' 900 {\"a\":1} w9\t=");
     const char *told = ask("XRANGE jiesu:{c1}:notices:w9 - +");
     assert_non_null(strstr(told, "id\nc1.X\nstep\nwarn\nversion\n2\nat\n100\nnote\n{\"a\":1}"));
     assert_string_equal(ask("XLEN jiesu:{c1}:notices:w1"), "1");
-    ask("EVAL for\032i=1,1500\032do\032redis.call('XADD',KEYS[1],'*','a','b')end 1 "
+    ask("EVAL for\ti=1,1500\tdo\tredis.call('XADD',KEYS[1],'*','a','b')end 1 "
         "jiesu:{c1}:notices:w9");
     ask(STEP "warn e2 engine '' any dispatched '' 100 1 2 '' '' '' 900 {} w9");
     assert_true(strtol(ask("XLEN jiesu:{c1}:notices:w9"), NULL, 10) < 1200);
