@@ -71,7 +71,7 @@ local function dequeue(entries)
   end
 end
 
--- What an order is no more than remembered in.
+-- The states of an order that is no more held by anyone.
 local DONE = {resolved = true, closed = true, cancelled = true}
 
 -- Keeps `open`, how many orders each worker holds that are not done, and `idle`, when one came to a worker last.
@@ -189,8 +189,14 @@ local function party(old, value, wanted)
   return table.concat(parties, ' ')
 end
 
+-- A deadline ("<clock>_by") that moves is warned of anew.
+local function moved(field, put)
+  put('warned:' .. string.match(field, '^(.*)_by$'), '')
+end
+
 -- What a step does to one field of the order's hash: from what is there (or nil) and the value given, the new
--- value (nil: left alone, '': removed), or nil and what speaks against the step. peek reads another field.
+-- value (nil: left alone, '': removed), or nil and what speaks against the step. peek reads another field, put
+-- changes one.
 local verbs = {
   set = function(_, value) return value end,
   once = function(old, value) return not old and value or nil end,
@@ -200,15 +206,28 @@ local verbs = {
   end,
   drop = function() return '' end,
   add = function(old, value) return string.format('%d', (old or 0) + value) end,
-  raise = function(old, value) return (not old or tonumber(old) < tonumber(value)) and value or nil end,
-  lift = function(old, value, peek)
+  -- of deadlines: to a later value, the same from another field, and to what may be earlier or '0' (none), unless
+  -- it was met or moved by a person or a second attempt: "value met-field"
+  raise = function(old, value, _, put, field)
+    if old and tonumber(old) >= tonumber(value) then return nil end
+    moved(field, put)
+    return value
+  end,
+  lift = function(old, value, peek, put, field)
     local other = peek(value)
-    return other and (not old or tonumber(old) < tonumber(other)) and other or nil
+    if not other or (old and tonumber(old) >= tonumber(other)) then return nil end
+    moved(field, put)
+    return other
   end,
-  unless = function(_, value, peek)
-    local other, new = string.match(value, '^(%S+) (.*)$')
-    return not peek(other) and new or nil
+  count = function(old, value, peek, put, field)
+    local new, met = string.match(value, '^(%d+) (%S+)$')
+    local clock = string.match(field, '^(.*)_by$')
+    if peek(met) or peek('extended:' .. clock) or peek('start:' .. clock) then return nil end
+    if new == '0' then put('asked:' .. clock, '') end
+    if new ~= (old or '0') then moved(field, put) end
+    return new == '0' and '' or new
   end,
+  -- a list of words
   word = function(old, value)
     if has_word(old, ' ', value) then return nil end
     return old and old .. ' ' .. value or value
@@ -221,23 +240,32 @@ local verbs = {
   rate = function(old, value) return party(old, value, 'reported') end,
 }
 
--- Goes through (verb field value) * from argv[first] on without writing: the changed fields, or nil and why not.
+-- Goes through (verb field value) * from argv[first] on without writing. Three more verbs: 'only', 'not': when the
+-- field is none (one) of the values (comma list) all that follows is left out; 'go': the order goes into that queue
+-- (see jiesu_step). Returns the changed fields, nil, and where it goes; or nil and why not.
 local function plan(key, argv, first, at)
-  local changes = {}
+  local changes, to = {}, nil
   local function peek(field)
     local new = changes[field]
     if new == '' then return nil end
     return new or redis.call('HGET', key, field) or nil
   end
+  local function put(field, value) changes[field] = value end
   for i = first, #argv, 3 do
     local verb, field, value = argv[i], argv[i + 1], argv[i + 2]
-    local new, why = verbs[verb](peek(field), value == '@' and at or value, peek)
-    if why then
-      return nil, why
+    if verb == 'go' then
+      to = value
+    elseif verb == 'only' or verb == 'not' then
+      if has_word(value, ',', peek(field) or '') ~= (verb == 'only') then break end
+    else
+      local new, why = verbs[verb](peek(field), value == '@' and at or value, peek, put, field)
+      if why then
+        return nil, why
+      end
+      changes[field] = new or changes[field]
     end
-    changes[field] = new or changes[field]
   end
-  return changes
+  return changes, nil, to
 end
 
 -- Puts the order into a worker's queue, with what the entry said at its creation.
@@ -280,7 +308,7 @@ end
 --            a worker: it leaves the others'; '+worker': it stays in the others' too, whoever accepts first has
 --            it; '': none
 --   over     "field most state": when the field is not below most, the order goes to the last post in that state
---   due      when to look at the order next: a number, '@' at once, '' never, '-' as before
+--   due      when to look at the order next: a number, '@' at once if it is open, '' never, '-' as before
 --   note     JSON for the history; tell: workers who get a notice, '=' standing for the holder it then has
 --   index    a sorted set in which the order is put by time
 
@@ -326,8 +354,8 @@ end
 
 -- Where a step leads: the state, the holder, and whether the holder is to find it in its queue ('moved': in no
 -- other one; 'also').
-local function destination(order, held, argv)
-  local to, target = argv[12], argv[7] ~= '' and argv[7] or held.state
+local function destination(order, held, argv, to)
+  local target = argv[7] ~= '' and argv[7] or held.state
   local holder = argv[5] == 'taker' and argv[4] or held.worker
   if argv[13] ~= '' then
     local field, most, state = string.match(argv[13], '^(%S+) (%S+) (%S+)$')
@@ -368,11 +396,11 @@ local function write(key, changes)
   redis.call('HSET', key, unpack(fields))
 end
 
-local function set_due(set, due, at, member)
+local function set_due(set, due, member)
   if due == '' then
     redis.call('ZREM', set, member)
-  elseif due ~= '-' then
-    redis.call('ZADD', set, due == '@' and at or due, member)
+  else
+    redis.call('ZADD', set, due, member)
   end
 end
 
@@ -411,14 +439,15 @@ local function step(keys, argv)
   if #argv < 16 or (#argv - 16) % 3 ~= 0 then
     return redis.error_reply('ERR a step in the form of an older engine')
   end
-  local at, why, changes = string.format('%d', math.max(held.last, argv[8])), objection(held, argv), nil
+  local at, why = string.format('%d', math.max(held.last, argv[8])), objection(held, argv)
+  local changes, to
   if not why then
-    changes, why = plan(order, argv, 17, at)
+    changes, why, to = plan(order, argv, 17, at)
   end
   if why then
     return refuse(order, id, held.refused, held.state, held.version, why)
   end
-  local target, holder, queued = destination(order, held, argv)
+  local target, holder, queued = destination(order, held, argv, to or argv[12])
   local prefix, community, member = string.match(order, '^(jiesu:{([^}]*)}:)order:(.*)$')
   local failed = move(order, held, changes, prefix, holder, queued, target ~= held.state)
   if failed then
@@ -431,7 +460,11 @@ local function step(keys, argv)
   changes['s:' .. key] = target .. ' ' .. version .. ' ' .. body
   changes['h' .. version] = entry
   write(order, changes)
-  set_due(keys[2], argv[14], at, member)
+  if argv[14] == '@' and not DONE[target] then
+    set_due(keys[2], at, member)
+  elseif argv[14] ~= '@' and argv[14] ~= '-' then
+    set_due(keys[2], argv[14], member)
+  end
   count(prefix, not DONE[held.state] and held.worker or nil, not DONE[target] and holder or nil,
     queued or holder ~= held.worker, at)
   if keys[4] then
@@ -477,7 +510,7 @@ local function defer(keys, argv)
   if redis.call('HGET', keys[1], 'version') ~= argv[2] then
     return 'changed'
   end
-  set_due(keys[2], argv[3], nil, argv[1])
+  set_due(keys[2], argv[3], argv[1])
   return 'deferred'
 end
 

@@ -63,8 +63,8 @@ static void push_key(struct record *record, struct buf *scratch, struct key key)
     push(record, keep_key(scratch, &key));
 }
 
-/* The first line of the order's history, with the deadlines it began with. Names of the directory need no escaping (id_name_valid).
- */
+/* The first line of the order's history, with what it began with. Names of the directory and of classes need no
+ * escaping (id_name_valid). */
 static struct span first_history(struct buf *scratch, const struct record_order *order)
 {
     size_t from = scratch->len;
@@ -81,6 +81,14 @@ static struct span first_history(struct buf *scratch, const struct record_order 
                    (long long)order->deadlines->by[clock]);
         comma = ",";
     }
+    if (order->class_name.len > 0)
+        buf_printf(scratch, "%s\"class\":\"%.*s\"", comma, SPAN_ARG(order->class_name));
+    if (order->deadlines->provisional)
+        buf_str(scratch, ",\"provisional\":true");
+    if (order->triage)
+        buf_str(scratch, ",\"triage\":true");
+    if (span_eq(order->urgency, span_str(urgency_name(URGENCY_RED))))
+        buf_str(scratch, ",\"red\":true");
     buf_str(scratch, "}}");
     return since(scratch, from);
 }
@@ -152,6 +160,7 @@ static void push_hash(struct record *record, const struct record_order *order,
     push_some(record, "street", order->street);
     push_some(record, "tags", keep_tags(scratch, order));
     push_some(record, "special", order->special ? SPAN("1") : SPAN(""));
+    push_some(record, "triage", order->triage ? SPAN("1") : SPAN(""));
     push_some(record, "urgent", order->urgent ? SPAN("1") : SPAN(""));
     push_some(record, "provisional", order->deadlines->provisional ? SPAN("1") : SPAN(""));
     for (int clock = 0; clock < CLOCK_COUNT; clock++) {

@@ -48,6 +48,7 @@ struct record_order {
     size_t tag_count;
     bool urgent;
     bool special; /* somebody of a special group */
+    bool triage;  /* it waits for a review with the head */
     int64_t created_at;
     int64_t due_at; /* when the engine must look at it first; 0: never */
     const struct sla_deadlines *deadlines;
