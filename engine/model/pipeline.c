@@ -43,8 +43,8 @@ static int run_classify(const struct policy *policy, struct rules_scratch *scrat
 }
 
 int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
-                 const struct complaint *complaint, int64_t now, struct order *order,
-                 struct err *err)
+                 const struct load *load, const struct complaint *complaint, int64_t now,
+                 struct order *order, struct err *err)
 {
     const struct directory *directory = policy_directory(policy);
     if (check_place(directory, complaint, err) != 0 ||
@@ -59,6 +59,8 @@ int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
         .address = complaint->address,
         .text = rules_scratch_text(scratch),
         .now = now,
+        .load = load,
+        .capacity = process_numbers(policy_process(policy))->capacity,
     };
     directory_route(directory, &query, &order->route);
     order->deadlines =

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { RETURNS_MAX = 100, DAYS_MAX = 366, HOURS_MAX = 8784, ARENA_BYTES = 4096 };
+enum { RETURNS_MAX = 100, DAYS_MAX = 366, HOURS_MAX = 8784, OPEN_MAX = 100000, ARENA_BYTES = 4096 };
 
 struct process {
     struct arena *arena;
@@ -55,6 +55,7 @@ static const struct {
     {"reopen", "resolve_hours", HOURS_MAX, CLOCK_HOUR_MS,
      offsetof(struct process_numbers, reopen_resolve_ms)},
     {"extension", "days", DAYS_MAX, CLOCK_DAY_MS, offsetof(struct process_numbers, extension_ms)},
+    {"capacity", "open", OPEN_MAX, 1, offsetof(struct process_numbers, capacity)},
 };
 
 enum { NUMBERS = sizeof numbers / sizeof *numbers };
@@ -149,7 +150,7 @@ static int read_reasons(struct process *process, const struct yaml_doc *doc, str
 
 static int read_process(struct process *process, const struct yaml_doc *doc, struct err *err)
 {
-    static const char *const known[] = {"returns",  "reopen",  "extension",
+    static const char *const known[] = {"returns",  "reopen",  "extension", "capacity",
                                         "warnings", "reasons", NULL};
     if (yaml_expect_map(doc, yaml_root(doc), known, err) != 0)
         return -1;

@@ -19,6 +19,7 @@ struct process_numbers {
     int64_t reopen_ms;         /* how long after it was done an order may be reopened */
     int64_t reopen_resolve_ms; /* and how long the second attempt may take */
     int64_t extension_ms;      /* how far away an extended deadline may lie */
+    int64_t capacity;          /* open orders from which on A's new ones go to B */
     struct warning_shares warnings;
 };
 

@@ -77,6 +77,16 @@ struct key key_due(struct span community)
     return community_key(community, SPAN("due"));
 }
 
+struct key key_open(struct span community)
+{
+    return community_key(community, SPAN("open"));
+}
+
+struct key key_idle(struct span community)
+{
+    return community_key(community, SPAN("idle"));
+}
+
 struct key key_examples(struct span community)
 {
     return community_key(community, SPAN("examples"));

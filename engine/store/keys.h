@@ -5,6 +5,8 @@
  *   jiesu:{<community>}:q:<worker>           stream, group "workers": the worker's queue
  *   jiesu:{<community>}:q:<worker>:urgent    the same, read first
  *   jiesu:{<community>}:due                  sorted set: ULID by next deadline (ms)
+ *   jiesu:{<community>}:open                 hash: how many orders each worker holds that are not done
+ *   jiesu:{<community>}:idle                 hash: when an order came to each worker last (ms)
  *   jiesu:{<community>}:examples             sorted set: ULID by when a person corrected its category (ms)
  *   jiesu:{<community>}:events               stream: one entry for each step of each order
  *   jiesu:{<community>}:cursors              hash: how far each consumer has read the events
@@ -46,6 +48,8 @@ int key_parse_order(struct span key, struct id *id);
 struct key key_alias(const struct id *id);
 struct key key_queue(struct span community, struct span worker, bool urgent);
 struct key key_due(struct span community);
+struct key key_open(struct span community);
+struct key key_idle(struct span community);
 struct key key_examples(struct span community);
 struct key key_events(struct span community);
 struct key key_cursors(struct span community);

@@ -150,6 +150,7 @@ const char sample_process[] =
     "returns: {most: 2}\n"
     "reopen: {days: 7, resolve_hours: 24}\n"
     "extension: {days: 15}\n"
+    "capacity: {open: 30}\n"
     "warnings: {blue: 0.5, yellow: 0.8, red: 1}\n"
     "reasons:\n"
     "  return: [{code: not_mine, title: 不归我}, {code: busy, title: 忙不过来}]\n"
