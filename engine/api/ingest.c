@@ -164,12 +164,14 @@ static int decide(struct ingest *ingest, const struct policy *policy,
 {
     struct err err = {0};
     const uint64_t start = clock_steady_ns();
-    const int result =
-        pipeline_run(policy, ingest->api->scratch, complaint, clock_now_ms(), order, &err);
+    const int result = pipeline_run(policy, ingest->api->scratch, ingest->api->options.load,
+                                    complaint, clock_now_ms(), order, &err);
     metric_time(METRIC_HIST_CLASSIFY, clock_steady_ns() - start);
     if (result == 0) {
         if (order->verdict.review)
             metric_add(METRIC_REVIEWS, 1);
+        load_add(ingest->api->options.load, order->route.worker,
+                 (struct load_of){.open = 1, .last_at = order->created_at});
         return 0;
     }
     const struct span detail = arena_copy(ingest->arena, span_str(err.text));
