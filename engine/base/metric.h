@@ -75,6 +75,10 @@
     X(METRIC_FIGURES_LAG, gauge, "jiesu_figures_lag_seconds", "",                                  \
       "for how long the oldest event that is not in the figures has waited")                       \
     X(METRIC_EVENTS, gauge, "jiesu_events", "", "events kept of the community that has most")      \
+    X(METRIC_UNSTAFFED_GRIDS, gauge, "jiesu_unstaffed_places", "place=\"grid\"",                   \
+      "places whose workers are all off shift")                                                    \
+    X(METRIC_UNSTAFFED_DESKS, gauge, "jiesu_unstaffed_places", "place=\"desk\"",                   \
+      "places whose workers are all off shift")                                                    \
     X(METRIC_LONG_POLLS, gauge, "jiesu_long_polls", "", "long polls waiting")                      \
     X(METRIC_LOG_SUPPRESSED, counter, "jiesu_log_suppressed_lines_total", "",                      \
       "log lines dropped by the rate limit")

@@ -42,9 +42,17 @@ static int run_classify(const struct policy *policy, struct rules_scratch *scrat
     return 0;
 }
 
+/* What nobody can be sure of is looked at by the station head before a grid worker runs for it; what
+ * may be an emergency is not kept waiting. */
+static bool waits_for_review(const struct order *order)
+{
+    return order->verdict.review && order->verdict.urgency != URGENCY_RED &&
+           order->route.post_count > 1;
+}
+
 int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
-                 const struct complaint *complaint, int64_t now, struct order *order,
-                 struct err *err)
+                 const struct load *load, const struct complaint *complaint, int64_t now,
+                 struct order *order, struct err *err)
 {
     const struct directory *directory = policy_directory(policy);
     if (check_place(directory, complaint, err) != 0 ||
@@ -59,8 +67,13 @@ int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
         .address = complaint->address,
         .text = rules_scratch_text(scratch),
         .now = now,
+        .load = load,
+        .capacity = process_numbers(policy_process(policy))->capacity,
     };
     directory_route(directory, &query, &order->route);
+    order->triage = waits_for_review(order);
+    if (order->triage)
+        directory_route_to_head(directory, &order->route);
     order->deadlines =
         sla_deadlines(policy_sla(policy), policy_calendar(policy), order->verdict.sla, now);
     order->complaint = complaint;
