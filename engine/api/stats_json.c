@@ -66,7 +66,11 @@ static void write_targets(struct json_writer *w, const struct figures_row *row,
     figures_clock(row, CLOCK_RESPOND, &respond);
     json_key(w, "first_response");
     json_open_object(w);
-    json_member_double(w, "mean_s", seconds(respond.mean));
+    json_key(w, "mean_s");
+    if (respond.met > 0)
+        json_write_double(w, seconds(respond.mean));
+    else
+        json_write_null(w);
     json_member_i64(w, "of", respond.met);
     json_member_double(w, "target_s", seconds(targets_response_ms(targets)));
     write_met(w, respond.met > 0, respond.mean <= targets_response_ms(targets));
