@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 
-enum column { COLUMN_ID, COLUMN_TITLE, COLUMN_BODY, COLUMN_LABEL, COLUMNS };
-static const char *const column_names[COLUMNS] = {"id", "title", "body", "label"};
+enum column { COLUMN_ID, COLUMN_LABEL, COLUMN_TITLE, COLUMN_BODY, COLUMNS };
+static const char *const column_names[COLUMNS] = {"id", "label", "title", "body"};
 
 struct rows {
     const char *command;
