@@ -69,14 +69,10 @@ struct calls {
 
 static int add_call(struct calls *calls, size_t argc, const struct span *argv)
 {
-    if (calls->count == calls->capacity) {
-        const size_t capacity = calls->capacity == 0 ? 4096 : calls->capacity * 2;
-        size_t *ends = mem_resize(calls->ends, capacity, sizeof(*ends));
-        if (ends == NULL)
-            return -1;
-        calls->ends = ends;
-        calls->capacity = capacity;
-    }
+    size_t *ends = mem_grow(calls->ends, &calls->capacity, calls->count, 4096, sizeof(*ends));
+    if (ends == NULL)
+        return -1;
+    calls->ends = ends;
     redis_format(&calls->bytes, argc, argv);
     calls->ends[calls->count++] = calls->bytes.len;
     return buf_ok(&calls->bytes) ? 0 : -1;

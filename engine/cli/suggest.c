@@ -305,16 +305,12 @@ static int on_hit(void *ctx, const struct keywords_hit *hit)
     candidate->seen = scan->sample + 1;
     candidate->rows++;
     candidate->own_rows += s->samples[scan->sample].right == candidate->label;
-    if (s->hit_count == s->hit_capacity) {
-        size_t capacity = s->hit_capacity == 0 ? 1 << 16 : s->hit_capacity * 2;
-        uint32_t *hits = mem_resize(s->hits, capacity, sizeof *hits);
-        s->no_memory = hits == NULL || capacity > UINT32_MAX;
-        if (hits != NULL)
-            s->hits = hits;
-        if (s->no_memory)
-            return 1;
-        s->hit_capacity = capacity;
-    }
+    uint32_t *hits = mem_grow(s->hits, &s->hit_capacity, s->hit_count, 1 << 16, sizeof *hits);
+    if (hits != NULL)
+        s->hits = hits;
+    s->no_memory = hits == NULL || s->hit_capacity > UINT32_MAX;
+    if (s->no_memory)
+        return 1;
     s->hits[s->hit_count++] = hit->value;
     return 0;
 }
