@@ -215,6 +215,30 @@ void json_write_null(struct json_writer *w)
     buf_str(w->out, "null");
 }
 
+void json_write_scalar(struct json_writer *w, struct json value)
+{
+    switch (json_type(value)) {
+    case JSON_NULL:
+        json_write_null(w);
+        break;
+    case JSON_BOOL:
+        json_write_bool(w, json_bool(value));
+        break;
+    case JSON_INTEGER:
+        json_write_i64(w, json_integer(value));
+        break;
+    case JSON_NUMBER:
+        json_write_double(w, json_number(value));
+        break;
+    case JSON_STRING:
+        json_write_string(w, json_string(value));
+        break;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        CHECK(false);
+    }
+}
+
 void json_write_raw(struct json_writer *w, struct span json)
 {
     before_value(w);

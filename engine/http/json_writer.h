@@ -7,6 +7,7 @@
 #define JIESU_HTTP_JSON_WRITER_H
 
 #include "engine/base/buf.h"
+#include "engine/http/json.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,8 @@ void json_write_double(struct json_writer *w,
                        double d); /* shortest form that reads back; not finite: null */
 void json_write_bool(struct json_writer *w, bool b);
 void json_write_null(struct json_writer *w);
+/* A parsed value that is neither array nor object. */
+void json_write_scalar(struct json_writer *w, struct json value);
 /* A value that is already JSON text. */
 void json_write_raw(struct json_writer *w, struct span json);
 /* Key and value in one call. */

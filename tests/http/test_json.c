@@ -237,19 +237,11 @@ static void rewrite(struct json_writer *w, struct json v)
     char name[64];
     switch (json_type(v)) {
     case JSON_NULL:
-        json_write_null(w);
-        break;
     case JSON_BOOL:
-        json_write_bool(w, json_bool(v));
-        break;
     case JSON_INTEGER:
-        json_write_i64(w, json_integer(v));
-        break;
     case JSON_NUMBER:
-        json_write_double(w, json_number(v));
-        break;
     case JSON_STRING:
-        json_write_string(w, json_string(v));
+        json_write_scalar(w, v);
         break;
     case JSON_ARRAY:
         json_open_array(w);
