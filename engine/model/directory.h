@@ -95,6 +95,22 @@ struct span directory_worker_community(const struct directory *directory, struct
 /* community may be a street's id: all who work there are its triage. */
 enum directory_office directory_office(const struct directory *directory, struct span worker,
                                        struct span community);
+/* What has queues, orders and events of its own: every community, and every street for its triage. */
+size_t directory_area_count(const struct directory *directory);
+/* The i-th one's id and its street's (for a street the same). */
+void directory_area_at(const struct directory *directory, size_t i, struct span *area,
+                       struct span *street);
+/* True when there is such a worker and one of their shifts covers the instant. */
+bool directory_on_duty(const struct directory *directory, struct span worker, int64_t now);
+/* The station head of a community, or the triage of a street; empty when there is no such place. */
+struct span directory_head(const struct directory *directory, struct span community);
+/* Who of the triage of the community's street (or of the street itself) has the duty: the first of
+ * them who is on shift, else the first one. Empty when there is no such place. */
+struct span directory_triage(const struct directory *directory, struct span community, int64_t now);
+/* The leader of a grid; empty when there is no such grid or it has none. */
+struct span directory_leader(const struct directory *directory, struct span grid);
+/* Makes the head of its community (or street) the assignee of a route; its posts stay. */
+void directory_route_to_head(const struct directory *directory, struct route *route);
 size_t directory_worker_count(const struct directory *directory);
 /* The i-th worker's id and the community of its queue. */
 void directory_worker_at(const struct directory *directory, size_t i, struct span *worker,
