@@ -76,7 +76,7 @@ $(B)/gen/functions_lua.h: engine/store/functions.lua scripts/embed.sh | $(B)/.bo
 
 # Who includes a generated header waits for it.
 $(call objs,classifiers) $(call objs,tests/classifiers): | $(B)/gen/text_table.h
-$(foreach d,engine/app tests/store tests/app bench,$(call objs,$(d))): | $(B)/gen/functions_lua.h
+$(foreach d,engine/app tests/store tests/app bench/shared,$(call objs,$(d))): | $(B)/gen/functions_lua.h
 
 $(B)/%.o: %.c | $(B)/.bootstrap
 	@mkdir -p $(@D)
@@ -140,6 +140,8 @@ $(foreach r,$(TEST_ROOMS),$(eval $(call test_rule,$(r))))
 PEER_TOOLS := $(B)/bench/match $(B)/bench/classify
 BENCH_TOOLS := $(filter-out $(PEER_TOOLS),$(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c)))
 bench-tools: $(BENCH_TOOLS)
+BENCH_SHARED := $(patsubst %.c,$(B)/%.o,$(wildcard bench/shared/*.c))
+$(B)/bench/ceiling $(B)/bench/lifecycle $(B)/bench/sweep: $(BENCH_SHARED)
 $(B)/bench/%: $(B)/bench/%.o $(CLI) $(LIBS)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
