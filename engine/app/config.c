@@ -2,6 +2,7 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/names.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_text, KIND_number, KIND_boolean, KIND_address, KIND_level };
+enum kind { KIND_text, KIND_number, KIND_boolean, KIND_address, KIND_level, KIND_time };
 
 static const struct row {
     const char *name;
@@ -77,6 +78,16 @@ static int check_level(const struct row *row, struct span value, struct err *err
     return 0;
 }
 
+static int check_time(const struct row *row, struct span value, struct err *err)
+{
+    int64_t ms;
+    if (value.len > 0 && clock_parse(value, &ms) < 0)
+        return err_set(err, ERR_CONFIG,
+                       "%s must be a time with its offset, such as 2026-03-02T08:00:00+08:00",
+                       row->name);
+    return 0;
+}
+
 static int check(const struct row *row, struct span value, struct err *err)
 {
     if (value.len >= CONFIG_VALUE_BYTES)
@@ -95,6 +106,8 @@ static int check(const struct row *row, struct span value, struct err *err)
         return check_address(row, value, err);
     case KIND_level:
         return check_level(row, value, err);
+    case KIND_time:
+        return check_time(row, value, err);
     }
     return 0;
 }
@@ -210,4 +223,13 @@ long config_number(const struct config *config, enum setting setting)
 int config_bool(const struct config *config, enum setting setting)
 {
     return strcmp(config->values[setting], "yes") == 0;
+}
+
+int64_t config_time(const struct config *config, enum setting setting, int64_t otherwise)
+{
+    int64_t ms = otherwise;
+    const char *text = config->values[setting];
+    CHECK(rows[setting].kind == KIND_time);
+    CHECK(text[0] == '\0' || clock_parse(span_str(text), &ms) == 0);
+    return ms;
 }

@@ -68,6 +68,10 @@
       "Redis commands that were not answered in time")                                             \
     X(METRIC_REDIS_CHILD_STARTS, counter, "jiesu_redis_child_starts_total", "",                    \
       "starts of the embedded Redis")                                                              \
+    X(METRIC_UNSTAFFED_GRIDS, gauge, "jiesu_unstaffed_places", "place=\"grid\"",                   \
+      "places whose workers are all off shift")                                                    \
+    X(METRIC_UNSTAFFED_DESKS, gauge, "jiesu_unstaffed_places", "place=\"desk\"",                   \
+      "places whose workers are all off shift")                                                    \
     X(METRIC_LONG_POLLS, gauge, "jiesu_long_polls", "", "long polls waiting")                      \
     X(METRIC_LOG_SUPPRESSED, counter, "jiesu_log_suppressed_lines_total", "",                      \
       "log lines dropped by the rate limit")

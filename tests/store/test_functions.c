@@ -158,7 +158,8 @@ static void test_steps(void **state)
         ask(STEP "resolve r0 worker w2 holder accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "conflict\naccepted\n2\nrefused");
     assert_string_equal(
-        ask(STEP "resolve r1 worker w2 holder assigned,accepted resolved 99 '' 0 '' '' '' '' {} ''"),
+        ask(STEP
+            "resolve r1 worker w2 holder assigned,accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "done\nresolved\n3");
     /* Seen before: says what it led to, not what came after. */
     assert_string_equal(
@@ -214,9 +215,8 @@ static void test_hand_over(void **state)
     (void)state;
     create("X", "w1");
     ask("HSET " ORDER "X urgent 1");
-    assert_string_equal(
-        ask(STEP "hand e1 engine '' any dispatched '' 100 1 1 '' +w2 '' 900 {} w9"),
-        "done\ndispatched\n2");
+    assert_string_equal(ask(STEP "hand e1 engine '' any dispatched '' 100 1 1 '' +w2 '' 900 {} w9"),
+                        "done\ndispatched\n2");
     assert_string_equal(ask("HGET " ORDER "X worker"), "w2");
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w2:urgent"), "1");
@@ -276,8 +276,9 @@ static void test_events(void **state)
     const char *events = ask("XRANGE jiesu:{c1}:events - +");
     assert_non_null(strstr(events, "order\nX\nversion\n1\nstep\ncreate\nat\n\nby\nengine\nfrom\n\n"
                                    "to\ndispatched\nworker\nw1\nentry\n"));
-    assert_non_null(strstr(events, "version\n2\nstep\nreview\nat\n100\nby\nstation\nfrom\n"
-                                   "dispatched\nto\ndispatched\nworker\nw1\nentry\n{\"version\":2,"));
+    assert_non_null(strstr(events,
+                           "version\n2\nstep\nreview\nat\n100\nby\nstation\nfrom\n"
+                           "dispatched\nto\ndispatched\nworker\nw1\nentry\n{\"version\":2,"));
     assert_non_null(strstr(events, "category\nc/d\nkind\n\ngrid\n\nclass\nordinary\nspecial\n1"));
 }
 
@@ -310,9 +311,9 @@ static void test_refusals_are_bounded(void **state)
     create("X", "w1");
     for (int i = 0; i < 500; i++) {
         char words[256];
-        snprintf(words, sizeof(words),
-                 STEP "resolve step-%d worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {} ''",
-                 i);
+        snprintf(
+            words, sizeof(words),
+            STEP "resolve step-%d worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {} ''", i);
         ask(words);
     }
     assert_true(strtol(ask("HSTRLEN " ORDER "X refused"), NULL, 10) <= 1600);
