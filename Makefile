@@ -16,6 +16,7 @@ endif
 OPT ?= -O2
 PREFIX ?= /usr/local
 DATA ?= ../shared/data
+SWEEP_SIZES ?= 10000,100000
 VERSION := 0.1.0
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -52,7 +53,7 @@ LIBS := $(foreach r,$(ROOMS),$(call lib,$(r)))
 all: $(B)/jiesu bench-tools ## build build/jiesu and the load tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 # Set-up: quiet and fast when nothing is missing.
 $(B)/.bootstrap: scripts/bootstrap.sh
@@ -178,9 +179,15 @@ test: $(B)/jiesu bench-tools $(CHAOS) $(TESTS) ## every test: unit, property, sy
 check: all ## format, floors, headers, cppcheck, clang-tidy
 	@B=$(B) scripts/check.sh
 
-bench: $(B)/jiesu bench-tools ## every figure of README: end to end, ceiling, peer, matching, classifying
+bench: $(B)/jiesu bench-tools ## every figure of README: end to end, ceiling, peer, matching, classifying, lives, warnings
 	@B=$(B) DATA=$(DATA) bench/run.sh
-	@$(MAKE) --no-print-directory bench-match bench-classify
+	@$(MAKE) --no-print-directory bench-match bench-classify bench-lifecycle bench-sweep
+
+bench-lifecycle: $(B)/jiesu $(B)/bench/lifecycle ## whole lives of orders a second, against bare Redis
+	$(B)/bench/lifecycle --data $(DATA)/complaints_unlabelled.tsv --out $(B)/bench/lifecycle.json
+
+bench-sweep: $(B)/jiesu $(B)/bench/sweep ## how late two engines warn, with SWEEP_SIZES orders open
+	$(B)/bench/sweep --sizes $(SWEEP_SIZES) --out $(B)/bench/sweep.json
 
 bench-match: $(B)/bench/match ## finding keywords, against Hyperscan and others
 	$(B)/bench/match --data $(DATA)/complaints_unlabelled.tsv --out $(B)/bench/match.json
@@ -213,5 +220,5 @@ clean: ## remove what was built
 
 -include $(shell find $(B) -name '*.d' -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: all help bench-tools demo run test check bench bench-match bench-classify chaos fuzz asan ubsan tsan install clean \
+.PHONY: all help bench-tools demo run test check bench bench-match bench-classify bench-lifecycle bench-sweep chaos fuzz asan ubsan tsan install clean \
         $(addprefix test-,$(TEST_ROOMS))

@@ -27,6 +27,7 @@
 #include "engine/base/mem.h"
 #include "engine/base/random.h"
 #include "engine/cli/demo_texts.h"
+#include "engine/cli/file.h"
 #include "engine/http/client.h"
 #include "engine/http/json.h"
 #include "engine/http/json_writer.h"
@@ -477,12 +478,10 @@ static int write_json(const struct bench *b, struct err *err)
     write_rounds(&w, "ceiling_rounds", b->ceiling, o->rounds);
     json_close_object(&w);
     buf_char(&out, '\n');
-    FILE *file = buf_ok(&out) ? fopen(o->out, "w") : NULL;
-    const bool good = file != NULL && fwrite(out.data, 1, out.len, file) == out.len;
-    if (file != NULL && (fclose(file) != 0 || !good))
-        file = NULL;
+    const int result = buf_ok(&out) ? file_replace(o->out, buf_view(&out), err)
+                                    : err_set(err, ERR_NOMEM, "out of memory");
     buf_free(&out);
-    return file != NULL ? 0 : err_set(err, ERR_IO, "%s: cannot be written", o->out);
+    return result;
 }
 
 static void print_report(const struct bench *b)
