@@ -8,7 +8,7 @@
  *   jiesu:{<community>}:examples             sorted set: ULID by when a person corrected its category (ms)
  *   jiesu:{<community>}:wake:<worker>        channel: something was queued for the worker
  *   jiesu:{<community>}:alias:<ulid>         string: the id of the order that this id became (see below)
- *   jiesu:claim:<32 hex digits>              hash: an idempotency key's claim
+ *   jiesu:claim:<32 hex digits>              string: an idempotency key's claim (record.h)
  *
  * All keys of a community share the hash tag, so one step of an order touches one slot.
  *
