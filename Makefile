@@ -16,7 +16,7 @@ endif
 OPT ?= -O2
 PREFIX ?= /usr/local
 DATA ?= ../shared/data
-SWEEP_SIZES ?= 10000,100000
+SWEEP_SIZES ?= 10000,100000,1000000
 VERSION := 0.1.0
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)

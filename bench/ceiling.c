@@ -73,19 +73,6 @@ struct run {
     double seconds;
 };
 
-/* Each must say that something new was stored. */
-static int check_answer(void *ctx, size_t i, const struct reply *reply, struct err *err)
-{
-    const struct run *run = ctx;
-    const bool claim = run->options->keys && i % 2 == 0;
-    const struct span said =
-        reply_size(reply) > 0 ? reply_span(reply_at(reply, 0)) : (struct span){NULL, 0};
-    if (span_eq(said, claim ? SPAN("claimed") : SPAN("created")))
-        return 0;
-    return err_set(err, ERR_PROTOCOL, "Redis answered call %zu with: %.*s", i,
-                   SPAN_ARG(said.len > 0 ? said : reply_span(reply)));
-}
-
 static int measure(void *ctx, const struct redis_target *target, pid_t pid, struct err *err)
 {
     struct run *run = ctx;
@@ -93,7 +80,7 @@ static int measure(void *ctx, const struct redis_target *target, pid_t pid, stru
     struct calls_pipe *pipe = calls_pipe_open(target, err);
     const int result = pipe == NULL ? -1
                                     : calls_push(pipe, &run->calls, run->options->window,
-                                                 check_answer, run, &run->seconds, err);
+                                                 maker_answer, NULL, &run->seconds, err);
     calls_pipe_close(&pipe);
     return result;
 }

@@ -345,19 +345,6 @@ struct ceiling {
     struct round *round;
 };
 
-/* Each must say that something new was stored. */
-static int check_answer(void *ctx, size_t i, const struct reply *reply, struct err *err)
-{
-    const struct span said =
-        reply_size(reply) > 0 ? reply_span(reply_at(reply, 0)) : (struct span){NULL, 0};
-    (void)ctx;
-    if (span_eq(said, SPAN("done")) || span_eq(said, SPAN("claimed")) ||
-        span_eq(said, SPAN("created")))
-        return 0;
-    return err_set(err, ERR_PROTOCOL, "Redis answered call %zu with: %.*s", i,
-                   SPAN_ARG(said.len > 0 ? said : reply_span(reply)));
-}
-
 static int push_all(void *ctx, const struct redis_target *target, pid_t pid, struct err *err)
 {
     const struct ceiling *c = ctx;
@@ -365,7 +352,7 @@ static int push_all(void *ctx, const struct redis_target *target, pid_t pid, str
     const double redis_s = process_cpu_s(pid);
     const int result = pipe == NULL ? -1
                                     : calls_push(pipe, c->calls, LIMIT_DISPATCH_WINDOW,
-                                                 check_answer, NULL, &c->round->seconds, err);
+                                                 maker_answer, NULL, &c->round->seconds, err);
     c->round->redis_us = each_us(redis_s, process_cpu_s(pid), c->options->lives);
     calls_pipe_close(&pipe);
     return result;

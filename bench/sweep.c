@@ -62,9 +62,9 @@ static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; /* Crockford's 
 static const char help[] =
     "sweep [options]: how late two engines warn, with many orders open\n"
     "\n"
-    "  --sizes N,N,...  open orders (10000,100000)\n"
-    "  --window S       seconds that are watched (120)\n"
-    "  --per-s N        warnings a second at the most (1000)\n"
+    "  --sizes N,N,...  open orders (10000,100000,1000000)\n"
+    "  --window S       seconds that are watched (60)\n"
+    "  --per-s N        warnings a second at the most (2000)\n"
     "  --rules DIR      the rule set (rules)\n"
     "  --jiesu FILE     the engine (../jiesu beside this tool)\n"
     "  --out FILE       write the figures there as JSON\n"
@@ -646,10 +646,10 @@ int main(int argc, char **argv)
     char program[PATH_MAX];
     struct options o = {.rules = "rules",
                         .jiesu = engine_program(program, sizeof(program)),
-                        .window = 120,
-                        .per_s = 1000,
-                        .sizes = {10000, 100000},
-                        .size_count = 2};
+                        .window = 60,
+                        .per_s = 2000,
+                        .sizes = {10000, 100000, 1000000},
+                        .size_count = 3};
     int bad = 0;
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 'h')

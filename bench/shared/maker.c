@@ -156,3 +156,15 @@ int maker_step(struct maker *maker, const struct id *id, enum order_step step, s
         return err_set(err, ERR_NOMEM, "out of memory for the calls; make fewer");
     return 0;
 }
+
+/* A claim answers nil, or what is there already. */
+int maker_answer(void *ctx, size_t i, const struct reply *reply, struct err *err)
+{
+    const struct span said =
+        reply_size(reply) > 0 ? reply_span(reply_at(reply, 0)) : reply_span(reply);
+    (void)ctx;
+    if (reply_type(reply) == REPLY_NIL || span_eq(said, SPAN("created")) ||
+        span_eq(said, SPAN("done")))
+        return 0;
+    return err_set(err, ERR_PROTOCOL, "Redis answered call %zu with: %.*s", i, SPAN_ARG(said));
+}

@@ -28,5 +28,8 @@ struct span maker_worker(const struct maker *maker);
 /* Appends a step of the order, as it is asked for in body (JSON). 0, or -1 and *err. */
 int maker_step(struct maker *maker, const struct id *id, enum order_step step, struct span body,
                struct calls *calls, struct err *err);
+/* Looks at the answer to any of these calls (calls_answer): it must say that something new was
+ * stored. */
+int maker_answer(void *ctx, size_t i, const struct reply *reply, struct err *err);
 
 #endif
