@@ -188,10 +188,10 @@ static int take_answers(struct reply_reader *reader, const struct options *o, si
     while ((got = reply_reader_next(reader, &reply, err)) == 1) {
         const bool claim = o->keys && *answered % 2 == 0;
         const struct span said =
-            reply_size(reply) > 0 ? reply_span(reply_at(reply, 0)) : (struct span){NULL, 0};
-        if (!span_eq(said, claim ? SPAN("claimed") : SPAN("created")))
+            reply_size(reply) > 0 ? reply_span(reply_at(reply, 0)) : reply_span(reply);
+        if (claim ? reply_type(reply) != REPLY_NIL : !span_eq(said, SPAN("created")))
             return err_set(err, ERR_PROTOCOL, "Redis answered call %zu with: %.*s", *answered,
-                           SPAN_ARG(said.len > 0 ? said : reply_span(reply)));
+                           SPAN_ARG(said));
         ++*answered;
     }
     return got;

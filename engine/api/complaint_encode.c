@@ -239,12 +239,7 @@ static void mask_value(struct span key, struct json value, struct json_writer *w
 static void mask_member(struct span key, struct json value, struct json_writer *w,
                         struct buf *scratch)
 {
-    char name[64];
-    const size_t len = key.len < sizeof(name) - 1 ? key.len : sizeof(name) - 1;
-    for (size_t i = 0; i < len; i++)
-        name[i] = key.ptr[i];
-    name[len] = '\0';
-    json_key(w, name);
+    json_key_text(w, key);
     mask_value(key, value, w, scratch);
 }
 

@@ -97,7 +97,7 @@ static int count_row(struct eval *eval, struct span line, struct err *err)
 
 static void write_label(struct json_writer *w, const struct tally_label *label)
 {
-    json_key(w, label->name);
+    json_key_text(w, span_str(label->name));
     json_open_object(w);
     json_member_double(w, "precision", tally_ratio(label->right, label->predicted));
     json_member_double(w, "recall", tally_ratio(label->right, label->support));
@@ -114,7 +114,7 @@ static void write_confusion(struct json_writer *w, const struct tally *tally)
     for (uint32_t gold = 0; gold < tally->label_count; gold++) {
         if (tally->labels[gold].support == 0)
             continue;
-        json_key(w, tally->labels[gold].name);
+        json_key_text(w, span_str(tally->labels[gold].name));
         json_open_object(w);
         for (uint32_t got = 0; got <= tally->label_count; got++) {
             bool none = got == tally->label_count;

@@ -23,8 +23,11 @@ void json_open_object(struct json_writer *w);
 void json_close_object(struct json_writer *w);
 void json_open_array(struct json_writer *w);
 void json_close_array(struct json_writer *w);
-/* The name of the member whose value is written next. */
+/* The name of the member whose value is written next: one that the program knows, with nothing to
+ * escape. */
 void json_key(struct json_writer *w, const char *key);
+/* Any other name. */
+void json_key_text(struct json_writer *w, struct span key);
 void json_write_string(struct json_writer *w, struct span s);
 void json_write_str(struct json_writer *w, const char *s); /* NULL writes null */
 void json_write_i64(struct json_writer *w, int64_t n);

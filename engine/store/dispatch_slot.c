@@ -409,16 +409,14 @@ static void finish_other(struct slot *slot, const struct id *other)
 
 static void claim_answered(struct slot *slot, const struct reply *reply)
 {
-    struct id id;
-    struct span said = word(reply, 0);
-    bool ours = span_eq(said, SPAN("claimed")), same = span_eq(said, SPAN("same"));
-    if (id_parse(word(reply, 1), &id) < 0 || (!ours && !same && !span_eq(said, SPAN("other")))) {
+    struct record record;
+    struct id id = slot->id;
+    bool same = true; /* so it is when the key was new */
+    slot_record(slot, &record);
+    if (reply_type(reply) != REPLY_NIL &&
+        record_claim_read(reply_span(reply), &record.body, &id, &same) < 0) {
         not_understood(slot);
-        return;
-    }
-    if (span_eq(id_span(&id), id_span(&slot->id)) && (ours || same)) {
-        struct record record;
-        slot_record(slot, &record);
+    } else if (same && span_eq(id_span(&id), id_span(&slot->id))) {
         send_call(slot, &record);
     } else if (same) {
         finish_other(slot, &id);

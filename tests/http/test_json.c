@@ -221,7 +221,7 @@ static void write_random(struct json_writer *w, struct random *r, int depth)
     default:
         json_open_object(w);
         for (uint64_t n = random_below(r, 5); n > 0; n--) {
-            json_key(w, pieces[n]);
+            json_key_text(w, span_str(pieces[n]));
             write_random(w, r, depth - 1);
         }
         json_close_object(w);
@@ -234,7 +234,6 @@ static void rewrite(struct json_writer *w, struct json v)
     struct json_iter iter;
     struct json inner;
     struct span key;
-    char name[64];
     switch (json_type(v)) {
     case JSON_NULL:
         json_write_null(w);
@@ -262,8 +261,7 @@ static void rewrite(struct json_writer *w, struct json v)
         json_open_object(w);
         iter = json_iter(v);
         while (json_next(&iter, &key, &inner) == 1) {
-            snprintf(name, sizeof(name), "%.*s", SPAN_ARG(key));
-            json_key(w, name);
+            json_key_text(w, key);
             rewrite(w, inner);
         }
         json_close_object(w);
