@@ -623,9 +623,10 @@ local function trim(keys, argv)
   return {length - removed, removed}
 end
 
--- jiesu_uncounted KEYS events cursors lapse ARGV consumer now most field ... -> {cursor, next, lag, {ulid, value ...} ...}:
--- the consumer's cursor, the id of the last of at most `most` events after it, for how many ms the first of them
--- has waited, and the fields of the orders of these events and of those in lapse before `now`, each order once.
+-- jiesu_uncounted KEYS events cursors lapse ARGV consumer now most field ...
+-- -> {cursor, next, lag, {ulid, value ...} ...}: the consumer's cursor, the id of the last of at most `most` events
+-- after it, for how many ms the first of them has waited, and the fields of the orders of these events and of
+-- those in lapse before `now`, each order once.
 local function uncounted(keys, argv)
   local at, most = redis.call('HGET', keys[2], argv[1]) or '0-0', argv[3]
   local events = redis.call('XRANGE', keys[1], '(' .. at, '+', 'COUNT', most)
