@@ -639,7 +639,7 @@ static void triage_on_shift(void **state)
                  "workers:\n"
                  "  - {id: h, name: 甲, community: c}\n"
                  "  - {id: t1, name: 乙, community: s, shifts: [mon-fri 08:00-18:00]}\n"
-                 "  - {id: t2, name: 丙, community: s, shifts: [mon-fri 18:00-22:00]}\n");
+                 "  - {id: t2, name: 丙, community: s, shifts: [mon-fri 09:00-22:00]}\n");
     struct err err;
     struct directory *directory = directory_load(folder_path(&folder, "shifts"), &err);
     if (directory == NULL)

@@ -465,7 +465,7 @@ static void reclocking(void **state)
     reclock.by[CLOCK_RESPOND] = 16 * MIN;
     reclock.by[CLOCK_RESOLVE] = 23 * HOUR;
     assert_int_equal(take(&again, reclock), LIFE_TAKEN);
-    assert_true(again.clocks[CLOCK_RESPOND].due == 15 * MIN);
+    assert_true(again.clocks[CLOCK_RESPOND].due == 15 * MIN); /* met */
     assert_true(again.clocks[CLOCK_RESOLVE].due == 26 * HOUR);
 }
 

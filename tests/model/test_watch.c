@@ -407,6 +407,14 @@ static void a_year_is_published(void **state)
     assert_true(order.life.clocks[CLOCK_RESPOND].due == created + 15 * MIN);
     assert_true(order.life.clocks[CLOCK_RESOLVE].due == at("2026-01-08 00:00"));
     assert_string_equal(look(&order, published, created + HOUR), "");
+    /* The days that a late escalation was given are not taken back. */
+    order = new_order(always, "dispute", at("2025-12-20 10:00"));
+    took(&order, always, own(&order, STEP_ACCEPT, at("2025-12-20 10:00")));
+    assert_string_equal(look(&order, always, at("2025-12-30 10:00")), "escalate head");
+    assert_true(order.life.provisional);
+    assert_true(order.life.clocks[CLOCK_RESOLVE].due == at("2026-01-03 00:00"));
+    assert_string_equal(look(&order, published, at("2025-12-30 10:00")), "reclock");
+    assert_true(order.life.clocks[CLOCK_RESOLVE].due == at("2026-01-03 00:00"));
     /* Not once it is done; and an ordinary order never. */
     took(&same, always, own(&same, STEP_RESOLVE, created + HOUR));
     assert_string_equal(look(&same, published, created + 2 * HOUR), "");
