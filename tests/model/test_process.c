@@ -46,6 +46,7 @@ static void the_sample(void **state)
     assert_true(numbers->reopen_ms == 7 * CLOCK_DAY_MS);
     assert_true(numbers->reopen_resolve_ms == CLOCK_DAY_MS);
     assert_true(numbers->extension_ms == 15 * CLOCK_DAY_MS);
+    assert_int_equal(numbers->capacity, 30);
     assert_true(numbers->warnings.from[WARNING_BLUE] == 0.5);
     assert_true(numbers->warnings.from[WARNING_RED] == 1);
     assert_span(process_reasons(process, STEP_RETURN), "not_mine, busy");
@@ -64,7 +65,7 @@ static void the_sample(void **state)
     assert_non_null(up);
     assert_span(up->to, "council");
     assert_false(up->street);
-    assert_contains(up->to_place.ptr, "process.yaml:7:");
+    assert_contains(up->to_place.ptr, "process.yaml:8:");
     up = process_escalation(process, SPAN("council"));
     assert_non_null(up);
     assert_span(up->to, "complex");
@@ -122,14 +123,14 @@ static void wrong_files_are_refused(void **state)
         {"yellow: 0.8", "yellow: 0.4", "must rise"},
         {"yellow: 0.8, ", "", "yellow"},
         {"warnings:", "warning:", "warning"},
-        {"{turns: 3}", "{turns: 0}", "process.yaml:4:"},
+        {"{turns: 3}", "{turns: 0}", "process.yaml:5:"},
         {"{turns: 3}", "{minutes: 5}", "minutes"},
         {"handover: {turns: 3}\n", "", "'handover' is missing"},
         {"tell: {blue: [holder], yellow: [holder, leader], red: [holder, leader, head]}\n", "",
          "'tell' is missing"},
         {"blue: [holder], ", "", "'blue' is missing"},
-        {"blue: [holder]", "blue: holder", "process.yaml:6:14:"},
-        {"blue: [holder]", "blue: [mayor]", "process.yaml:6:15: 'mayor' is nobody"},
+        {"blue: [holder]", "blue: holder", "process.yaml:7:14:"},
+        {"blue: [holder]", "blue: [mayor]", "process.yaml:7:15: 'mayor' is nobody"},
         {"blue: [holder]", "blue: [holder, holder]", "given twice"},
         {"red: [holder, leader, head]", "red: [holder]", "must be told of red"},
         {"blue: [holder]", "green: [holder]", "green"},
