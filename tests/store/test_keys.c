@@ -23,6 +23,9 @@ static void test_names(void **state)
     assert_key(key_queue(SPAN("c1"), SPAN("w1"), false), "jiesu:{c1}:q:w1");
     assert_key(key_queue(SPAN("c1"), SPAN("w1"), true), "jiesu:{c1}:q:w1:urgent");
     assert_key(key_due(SPAN("c1")), "jiesu:{c1}:due");
+    assert_key(key_open(SPAN("c1")), "jiesu:{c1}:open");
+    assert_key(key_idle(SPAN("c1")), "jiesu:{c1}:idle");
+    assert_key(key_notices(SPAN("c1"), SPAN("w1")), "jiesu:{c1}:notices:w1");
     assert_key(key_wake(SPAN("c1"), SPAN("w1")), "jiesu:{c1}:wake:w1");
     assert_key(key_events(SPAN("c1")), "jiesu:{c1}:events");
     assert_key(key_cursors(SPAN("c1")), "jiesu:{c1}:cursors");
