@@ -27,7 +27,7 @@ CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DJIESU_VERSION='"$(VERSION)"' -DJIESU_
 CFLAGS := -std=c17 $(OPT) -g -fno-omit-frame-pointer -fstack-protector-strong $(WARN)
 CXXFLAGS := -std=c++17 $(OPT) -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Werror
 LDFLAGS :=
-LDLIBS := -luv -lhiredis -lpcre2-16 -lyaml -llinear -lsqlite3 -lsimdjson -lxxhash -lstdc++ -lpthread -lm
+LDLIBS := -luv -lhiredis -lpcre2-16 -lyaml -llinear -lsqlite3 -lsimdjson -lxxhash -lcurl -lcrypto -lstdc++ -lpthread -lm
 ifneq ($(SAN),)
   CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
   CXXFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
