@@ -45,6 +45,12 @@
     X(OUTBOX_BATCH, 512, "records", "committed by one fsync at the most")                          \
     X(OUTBOX_HELD, 2000000, "records", "held until Redis cannot forget them; over it 503")         \
     X(OUTBOX_HOLD_MS, 2000, "ms", "a confirmed record is held longer, for everysec AOF")           \
+    X(EVENTS_PAGE, 512, "events", "read by a consumer in one call")                                \
+    X(EVENTS_KEPT, 100000, "events",                                                               \
+      "of one community; over it those that all consumers have read go")                           \
+    X(EVENTS_WARN, 1000000, "events",                                                              \
+      "of one community that a consumer has not read; over it a warning")                          \
+    X(EVENTS_LEASE_MS, 5000, "ms", "until another engine reads on for one that fell silent")       \
     X(DISPATCH_WINDOW, 1024, "commands", "sent to Redis and not yet answered")                     \
     X(DISPATCH_QUEUE, 16384, "records", "committed and waiting in memory; over it read from disk") \
     X(REDIS_QUEUE, 8192, "commands", "waiting on one Redis connection; over it refused")           \

@@ -323,6 +323,20 @@ enum directory_office directory_office(const struct directory *directory, struct
     return home == where ? OFFICE_MEMBER : OFFICE_NONE;
 }
 
+size_t directory_area_count(const struct directory *directory)
+{
+    return directory->areas.count;
+}
+
+void directory_area_at(const struct directory *directory, size_t i, struct span *area,
+                       struct span *street)
+{
+    CHECK(i < directory->areas.count);
+    const struct directory_area *at = directory_area(directory, (uint32_t)i);
+    *area = at->id;
+    *street = directory_area(directory, at->street)->id;
+}
+
 size_t directory_worker_count(const struct directory *directory)
 {
     return directory->workers.count;

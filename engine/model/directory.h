@@ -95,6 +95,11 @@ struct span directory_worker_community(const struct directory *directory, struct
 /* community may be a street's id: all who work there are its triage. */
 enum directory_office directory_office(const struct directory *directory, struct span worker,
                                        struct span community);
+/* What has queues, orders and events of its own: every community, and every street for its triage. */
+size_t directory_area_count(const struct directory *directory);
+/* The i-th one's id and its street's (for a street the same). */
+void directory_area_at(const struct directory *directory, size_t i, struct span *area,
+                       struct span *street);
 size_t directory_worker_count(const struct directory *directory);
 /* The i-th worker's id and the community of its queue. */
 void directory_worker_at(const struct directory *directory, size_t i, struct span *worker,

@@ -402,8 +402,90 @@ local function queue(keys, argv)
   return answers
 end
 
+-- ---- events: who reads them, how far, and how long they stay; figures ----
+
+-- jiesu_lease KEYS lease ARGV holder ms -> 1: the holder has the lease for so long from now; 0: another has it.
+-- With ms '0' the holder gives it back (0).
+local function lease(keys, argv)
+  local held = redis.call('GET', keys[1])
+  if held and held ~= argv[1] then
+    return 0
+  end
+  if argv[2] == '0' then
+    redis.call('DEL', keys[1])
+    return 0
+  end
+  redis.call('SET', keys[1], argv[1], 'PX', argv[2])
+  return 1
+end
+
+-- jiesu_cursor KEYS cursors events ARGV consumer start -> the id of the last event that the consumer has dealt
+-- with. A new consumer begins at start: '$' behind the newest event, else an id.
+local function cursor(keys, argv)
+  local held = redis.call('HGET', keys[1], argv[1])
+  if not held then
+    local newest = argv[2] == '$' and redis.call('XREVRANGE', keys[2], '+', '-', 'COUNT', 1)
+    held = not newest and argv[2] or newest[1] and newest[1][1] or '0-0'
+    redis.call('HSET', keys[1], argv[1], held)
+  end
+  return held
+end
+
+-- jiesu_move KEYS cursors ARGV consumer expected next -> 1: the cursor stood there and was moved; 0: it did not.
+local function move(keys, argv)
+  if redis.call('HGET', keys[1], argv[1]) ~= argv[2] then
+    return 0
+  end
+  redis.call('HSET', keys[1], argv[1], argv[3])
+  return 1
+end
+
+-- jiesu_consumers KEYS cursors ARGV consumer ... -> how many others were there; their cursors are dropped.
+local function consumers(keys, argv)
+  local wanted, dropped = {}, 0
+  for _, name in ipairs(argv) do
+    wanted[name] = true
+  end
+  for _, name in ipairs(redis.call('HKEYS', keys[1])) do
+    if not wanted[name] then
+      dropped = dropped + redis.call('HDEL', keys[1], name)
+    end
+  end
+  return dropped
+end
+
+local function id_before(a, b)
+  local a_ms, a_n = string.match(a, '^(%d+)-(%d+)$')
+  local b_ms, b_n = string.match(b, '^(%d+)-(%d+)$')
+  a_ms, b_ms = tonumber(a_ms), tonumber(b_ms)
+  return a_ms < b_ms or a_ms == b_ms and tonumber(a_n) < tonumber(b_n)
+end
+
+-- jiesu_trim KEYS events cursors ARGV kept most -> {length, removed}: of the events beyond the newest `kept`, at
+-- most `most` go, the oldest first, and none that a consumer has still to read. Without any consumer none.
+local function trim(keys, argv)
+  local length = redis.call('XLEN', keys[1])
+  local over = math.min(length - argv[1], tonumber(argv[2]))
+  local cursors = redis.call('HVALS', keys[2])
+  if over <= 0 or #cursors == 0 then
+    return {length, 0}
+  end
+  local oldest = redis.call('XRANGE', keys[1], '-', '+', 'COUNT', over + 1)
+  local first = oldest[#oldest][1]
+  for _, id in ipairs(cursors) do
+    first = id_before(id, first) and id or first
+  end
+  local removed = redis.call('XTRIM', keys[1], 'MINID', first)
+  return {length - removed, removed}
+end
+
 redis.register_function{function_name = 'jiesu_version', callback = version, flags = {'no-writes'}}
 redis.register_function('jiesu_claim', claim)
 redis.register_function('jiesu_create', create)
 redis.register_function('jiesu_step', step)
 redis.register_function('jiesu_queue', queue)
+redis.register_function('jiesu_lease', lease)
+redis.register_function('jiesu_cursor', cursor)
+redis.register_function('jiesu_move', move)
+redis.register_function('jiesu_consumers', consumers)
+redis.register_function('jiesu_trim', trim)

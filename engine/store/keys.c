@@ -82,6 +82,23 @@ struct key key_examples(struct span community)
     return community_key(community, SPAN("examples"));
 }
 
+struct key key_events(struct span community)
+{
+    return community_key(community, SPAN("events"));
+}
+
+struct key key_cursors(struct span community)
+{
+    return community_key(community, SPAN("cursors"));
+}
+
+struct key key_lease(struct span community, struct span consumer)
+{
+    struct key key = community_key(community, SPAN("lease:"));
+    add(&key, consumer);
+    return key;
+}
+
 struct key key_wake(struct span community, struct span worker)
 {
     struct key key = community_key(community, SPAN("wake:"));

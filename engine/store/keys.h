@@ -6,6 +6,12 @@
  *   jiesu:{<community>}:q:<worker>:urgent    the same, read first
  *   jiesu:{<community>}:due                  sorted set: ULID by next deadline (ms)
  *   jiesu:{<community>}:examples             sorted set: ULID by when a person corrected its category (ms)
+ *   jiesu:{<community>}:events               stream: one entry for each step of each order
+ *   jiesu:{<community>}:cursors              hash: how far each consumer has read the events
+ *   jiesu:{<community>}:lease:<consumer>     string: the engine that reads for this consumer now
+ *   jiesu:{<community>}:lapse                sorted set: ULID by the next deadline (ms) that makes a figure
+ *   jiesu:{<community>}:stat:<yyyymmdd>      hash: the figures of the orders of a day (figures.h)
+ *   jiesu:{<community>}:stat:<yyyymmdd>:<by> the same by grid, worker, category or kind
  *   jiesu:{<community>}:wake:<worker>        channel: something was queued for the worker
  *   jiesu:{<community>}:alias:<ulid>         string: the id of the order that this id became (see below)
  *   jiesu:claim:<32 hex digits>              hash: an idempotency key's claim
@@ -41,6 +47,9 @@ struct key key_alias(const struct id *id);
 struct key key_queue(struct span community, struct span worker, bool urgent);
 struct key key_due(struct span community);
 struct key key_examples(struct span community);
+struct key key_events(struct span community);
+struct key key_cursors(struct span community);
+struct key key_lease(struct span community, struct span consumer);
 struct key key_wake(struct span community, struct span worker);
 /* claim is the hash of the caller's idempotency key and its scope. */
 struct key key_claim(struct hash128 claim);
