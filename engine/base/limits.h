@@ -120,7 +120,7 @@
     X(HOOK_PROBE_MAX_MS, 10000, "ms", "between two attempts at an endpoint that is down")          \
     X(HOOK_DOWN_AFTER, 5, "failures", "in a row; then an endpoint is down and gets one at a time") \
     X(HOOK_RETRY_AFTER_MS, 300000, "ms", "longest Retry-After of an endpoint that is honoured")    \
-    X(HOOK_LEASE_MS, 5000, "ms", "an engine's right to deliver, renewed three times in it")        \
+    X(HOOK_STATE_MS, 15000, "ms", "for which what a deliverer says of itself is shown")            \
     X(HOOK_POLL_MS, 250, "ms", "between two looks for new events of a community")                  \
     X(HOOK_DEAD, 100000, "events", "dead letters of one community and endpoint; over it it waits") \
     X(HOOK_DEAD_PAGE, 1000, "events", "most that one listing of dead letters holds")               \
