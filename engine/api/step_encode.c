@@ -56,6 +56,47 @@ static void write_parties(struct json_writer *w, const struct life_step *step)
     json_close_array(w);
 }
 
+/* {"respond":"red"} */
+static void write_levels(struct json_writer *w, const struct life_step *step)
+{
+    bool any = false;
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
+        if (step->levels[c] == WARNING_NONE)
+            continue;
+        if (!any) {
+            json_key(w, "clocks");
+            json_open_object(w);
+        }
+        any = true;
+        json_member_str(w, sla_clock_name(c), warning_name(step->levels[c]));
+    }
+    if (any)
+        json_close_object(w);
+}
+
+static void write_late(struct json_writer *w, const struct life_step *step)
+{
+    if (step->late_count == 0)
+        return;
+    json_key(w, "departments");
+    json_open_array(w);
+    for (size_t i = 0; i < step->late_count; i++)
+        json_write_string(w, step->late[i]);
+    json_close_array(w);
+}
+
+/* {"respond_by":1} */
+static void write_deadlines(struct json_writer *w, const struct life_step *step)
+{
+    if (step->step != STEP_RECLOCK && (step->step != STEP_REVIEW || step->sla_class.len == 0))
+        return;
+    json_key(w, "by");
+    json_open_object(w);
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++)
+        member_number(w, sla_clock_member(c), step->by[c]);
+    json_close_object(w);
+}
+
 static bool on_a_clock(enum order_step step)
 {
     return step == STEP_EXTEND || step == STEP_GRANT || step == STEP_REFUSE;
@@ -81,6 +122,13 @@ void step_encode_note(const struct step_body *body, struct buf *out)
     member_string(&w, "category", step->category);
     member_number(&w, "reopen_by", step->reopen_by);
     member_number(&w, "resolve_by", step->resolve_by);
+    write_levels(&w, step);
+    write_late(&w, step);
+    member_number(&w, "queued_at", step->queued_at);
+    member_string(&w, "class", step->sla_class);
+    write_deadlines(&w, step);
+    if (step->provisional)
+        json_member_bool(&w, "provisional", true);
     json_close_object(&w);
     if (buf_ok(out) && out->len == before + 2)
         out->len = before; /* {} */
@@ -126,30 +174,80 @@ static int read_parties(struct json note, struct arena *arena, struct life_step 
     return 0;
 }
 
+static void read_levels(struct json note, struct life_step *step)
+{
+    struct json clocks;
+    if (!json_get(note, "clocks", &clocks))
+        return;
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++)
+        (void)warning_parse(get_string(clocks, sla_clock_name(c)), &step->levels[c]);
+}
+
+static int read_late(struct json note, struct arena *arena, struct life_step *step)
+{
+    struct json list, name;
+    if (!json_get(note, "departments", &list) || json_type(list) != JSON_ARRAY)
+        return 0;
+    struct json_iter it = json_iter(list);
+    while (step->late_count < LIMIT_ORDER_PARTIES && json_next(&it, NULL, &name)) {
+        struct span *to = &step->late[step->late_count];
+        if (json_type(name) != JSON_STRING || json_string(name).len == 0)
+            continue;
+        *to = arena_copy(arena, json_string(name));
+        if (to->ptr == NULL)
+            return -1;
+        step->late_count++;
+    }
+    return 0;
+}
+
+static void read_deadlines(struct json object, const char *key, int64_t by[CLOCK_COUNT])
+{
+    struct json times;
+    if (!json_get(object, key, &times))
+        return;
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++)
+        by[c] = get_number(times, sla_clock_member(c));
+}
+
+static bool is_true(struct json object, const char *key)
+{
+    struct json value;
+    return json_get(object, key, &value) && json_type(value) == JSON_BOOL && json_bool(value);
+}
+
 static int read_note(struct json note, struct arena *arena, struct life_step *step)
 {
-    struct json feedback;
     (void)sla_clock_parse(get_string(note, "clock"), &step->clock);
     step->until = get_number(note, "until");
-    step->feedback = json_get(note, "feedback", &feedback) == 1;
+    step->feedback = is_true(note, "feedback");
     step->stars = get_number(note, "stars");
     step->reopen_by = get_number(note, "reopen_by");
     step->resolve_by = get_number(note, "resolve_by");
-    if (read_parties(note, arena, step) < 0 ||
+    step->queued_at = get_number(note, "queued_at");
+    step->provisional = is_true(note, "provisional");
+    read_levels(note, step);
+    read_deadlines(note, "by", step->by);
+    if (read_parties(note, arena, step) < 0 || read_late(note, arena, step) < 0 ||
+        keep_string(arena, note, "class", &step->sla_class) < 0 ||
         keep_string(arena, note, "department", &step->department) < 0)
         return -1;
     return keep_string(arena, note, "category", &step->category);
 }
 
-static void begin(struct json entry, struct span holder, struct life *life)
+/* From the entry of its creation. 0, or -1 when memory is short. */
+static int begin(struct json entry, struct span holder, struct arena *arena, struct life *life)
 {
     int64_t by[CLOCK_COUNT] = {0};
     struct json note;
-    for (enum sla_clock clock = 0; clock < CLOCK_COUNT; clock++) {
-        if (json_get(entry, "note", &note))
-            by[clock] = get_number(note, sla_clock_member(clock));
-    }
+    read_deadlines(entry, "note", by);
     life_begin(life, get_number(entry, "at"), by, holder);
+    if (!json_get(entry, "note", &note))
+        return 0;
+    life->provisional = is_true(note, "provisional");
+    life->triage = is_true(note, "triage");
+    life->red = is_true(note, "red");
+    return keep_string(arena, note, "class", &life->sla_class);
 }
 
 int life_read(struct json_reader *reader, const struct order_view *view,
@@ -165,7 +263,8 @@ int life_read(struct json_reader *reader, const struct order_view *view,
             order_state_parse(get_string(entry, "to"), &to) < 0)
             return -1;
         if (i == 0) {
-            begin(entry, holder, life);
+            if (begin(entry, holder, arena, life) < 0)
+                return -1;
             continue;
         }
         step.at = get_number(entry, "at");

@@ -6,6 +6,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/random.h"
 #include "engine/http/json_writer.h"
+#include "engine/model/watch.h"
 
 enum { STEP_ID_BYTES = 2 * HASH_HEX_BYTES };
 
@@ -202,6 +203,7 @@ static void submit(struct step_run *run, const struct policy *policy, const stru
     struct record record;
     struct err err = {0};
     life_prepare(&body->step, numbers);
+    watch_review(&body->step, policy, id_time(id));
     step_encode_note(body, &note);
     const struct record_step fields = {.id = id,
                                        .step_id = span_str(step_id),

@@ -2,6 +2,8 @@
 
 #include "engine/base/check.h"
 
+#include <math.h>
+
 static const char *const names[WARNING_COUNT] = {
 #define X(constant, name) [constant] = (name),
     WARNING_TABLE(X)
@@ -12,6 +14,17 @@ const char *warning_name(enum warning warning)
 {
     CHECK(warning < WARNING_COUNT);
     return names[warning];
+}
+
+int warning_parse(struct span name, enum warning *out)
+{
+    for (unsigned i = 0; i < WARNING_COUNT; i++) {
+        if (span_eq(name, span_str(names[i]))) {
+            *out = (enum warning)i;
+            return 0;
+        }
+    }
+    return -1;
 }
 
 bool order_clock_runs(const struct order_clock *clock)
@@ -52,4 +65,24 @@ enum warning order_clock_warning(const struct order_clock *clock,
             level = w;
     }
     return level;
+}
+
+/* It asks order_clock_share itself at the edge, so that both agree to the millisecond, whatever the
+ * rounding of the share. */
+int64_t order_clock_warns_at(const struct order_clock *clock, const struct warning_shares *shares,
+                             enum warning level)
+{
+    CHECK(level > WARNING_NONE && level < WARNING_COUNT);
+    const double share = shares->from[level];
+    const struct order_clock running = {.start = clock->start, .due = clock->due};
+    if (clock->due == 0 || (clock->due <= clock->start && share > 1))
+        return 0;
+    int64_t at = clock->start + 1;
+    if (clock->due > clock->start)
+        at = clock->start + (int64_t)ceil(share * (double)(clock->due - clock->start));
+    while (order_clock_share(&running, at) < share)
+        at++;
+    while (at > clock->start + 1 && order_clock_share(&running, at - 1) >= share)
+        at--;
+    return at;
 }

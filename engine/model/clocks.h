@@ -8,6 +8,8 @@
 #ifndef JIESU_MODEL_CLOCKS_H
 #define JIESU_MODEL_CLOCKS_H
 
+#include "engine/base/span.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +27,8 @@ enum warning {
         WARNING_COUNT
 };
 const char *warning_name(enum warning warning);
+/* 0, or -1 when it is none; *out stays then. */
+int warning_parse(struct span name, enum warning *out);
 
 /* The share at which each level begins; of WARNING_NONE not used. They rise. */
 struct warning_shares {
@@ -47,5 +51,10 @@ double order_clock_share(const struct order_clock *clock, int64_t now);
 bool order_clock_breached(const struct order_clock *clock, int64_t now);
 enum warning order_clock_warning(const struct order_clock *clock,
                                  const struct warning_shares *shares, int64_t now);
+
+/* The first instant from which the clock, were it still running, warns at that level (not
+ * WARNING_NONE) or above; 0: never. */
+int64_t order_clock_warns_at(const struct order_clock *clock, const struct warning_shares *shares,
+                             enum warning level);
 
 #endif

@@ -337,6 +337,50 @@ void directory_area_at(const struct directory *directory, size_t i, struct span 
     *street = directory_area(directory, at->street)->id;
 }
 
+bool directory_on_duty(const struct directory *directory, struct span worker, int64_t now)
+{
+    const uint32_t who = directory_find(&directory->worker_keys, worker);
+    return who != DIRECTORY_NONE && on_duty(directory, who, now);
+}
+
+struct span directory_head(const struct directory *directory, struct span community)
+{
+    const uint32_t where = directory_find(&directory->area_keys, community);
+    if (where == DIRECTORY_NONE)
+        return (struct span){0};
+    return directory_worker(directory, directory_area(directory, where)->worker)->id;
+}
+
+struct span directory_triage(const struct directory *directory, struct span community, int64_t now)
+{
+    const uint32_t where = directory_find(&directory->area_keys, community);
+    if (where == DIRECTORY_NONE)
+        return (struct span){0};
+    const uint32_t street = directory_area(directory, where)->street;
+    uint32_t triage = directory_area(directory, street)->worker;
+    for (uint32_t i = 0; !on_duty(directory, triage, now) && i < directory->workers.count; i++) {
+        if (directory_worker(directory, i)->area == street && on_duty(directory, i, now))
+            triage = i;
+    }
+    return directory_worker(directory, triage)->id;
+}
+
+struct span directory_leader(const struct directory *directory, struct span grid)
+{
+    const uint32_t where = directory_find(&directory->grid_keys, grid);
+    if (where == DIRECTORY_NONE || directory_grid(directory, where)->leader == DIRECTORY_NONE)
+        return (struct span){0};
+    return directory_worker(directory, directory_grid(directory, where)->leader)->id;
+}
+
+void directory_route_to_head(const struct directory *directory, struct route *route)
+{
+    const uint32_t where = directory_find(&directory->area_keys, route->community);
+    CHECK(where != DIRECTORY_NONE);
+    set_worker(directory, route, directory_area(directory, where)->worker,
+               is_street(directory, where) ? SPAN("triage") : SPAN("station"));
+}
+
 size_t directory_worker_count(const struct directory *directory)
 {
     return directory->workers.count;

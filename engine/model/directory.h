@@ -100,6 +100,17 @@ size_t directory_area_count(const struct directory *directory);
 /* The i-th one's id and its street's (for a street the same). */
 void directory_area_at(const struct directory *directory, size_t i, struct span *area,
                        struct span *street);
+/* True when there is such a worker and one of their shifts covers the instant. */
+bool directory_on_duty(const struct directory *directory, struct span worker, int64_t now);
+/* The station head of a community, or the triage of a street; empty when there is no such place. */
+struct span directory_head(const struct directory *directory, struct span community);
+/* Who of the triage of the community's street (or of the street itself) has the duty: the first of
+ * them who is on shift, else the first one. Empty when there is no such place. */
+struct span directory_triage(const struct directory *directory, struct span community, int64_t now);
+/* The leader of a grid; empty when there is no such grid or it has none. */
+struct span directory_leader(const struct directory *directory, struct span grid);
+/* Makes the head of its community (or street) the assignee of a route; its posts stay. */
+void directory_route_to_head(const struct directory *directory, struct route *route);
 size_t directory_worker_count(const struct directory *directory);
 /* The i-th worker's id and the community of its queue. */
 void directory_worker_at(const struct directory *directory, size_t i, struct span *worker,

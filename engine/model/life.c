@@ -28,8 +28,12 @@ const char *life_answer_text(struct span name)
 void life_begin(struct life *life, int64_t created_at, const int64_t by[CLOCK_COUNT],
                 struct span holder)
 {
-    *life = (struct life){
-        .state = ORDER_DISPATCHED, .version = 1, .last_at = created_at, .holder = holder};
+    *life = (struct life){.state = ORDER_DISPATCHED,
+                          .version = 1,
+                          .created_at = created_at,
+                          .last_at = created_at,
+                          .queued_at = created_at,
+                          .holder = holder};
     for (size_t i = 0; i < CLOCK_COUNT; i++)
         life->clocks[i] = (struct order_clock){.start = created_at, .due = by[i]};
 }
@@ -114,6 +118,8 @@ static enum life_answer check_needs(struct life *life, const struct life_step *s
         return life->stars != 0 ? LIFE_AGAIN : LIFE_TAKEN;
     case STEP_REOPEN:
         return step->at > life->reopen_by ? LIFE_LATE : LIFE_TAKEN;
+    case STEP_RECLOCK:
+        return life->provisional ? LIFE_TAKEN : LIFE_ABSENT;
     default:
         return LIFE_TAKEN;
     }
@@ -153,13 +159,25 @@ static struct span next_post(const struct life *life)
     return life->post_count == 0 ? life->holder : life->posts[life->post_count - 1];
 }
 
+/* A review gives an order that waits to its first post: when that was all it waited for, and when
+ * it turns out to be another matter. Who has accepted it keeps it. */
+static bool reroutes(const struct life *life, const struct life_step *step)
+{
+    return step->step == STEP_REVIEW && life->state == ORDER_DISPATCHED &&
+           (life->triage || (step->category.len > 0 && !life->red));
+}
+
 static struct span next_holder(const struct life *life, const struct life_step *step, bool decide)
 {
     switch (step->step) {
     case STEP_ACCEPT:
         return step->worker;
     case STEP_TRANSFER:
+    case STEP_HAND_OVER:
+    case STEP_ESCALATE:
         return step->to;
+    case STEP_REVIEW:
+        return reroutes(life, step) && life->post_count > 0 ? life->posts[0] : life->holder;
     case STEP_RETURN:
         if (decide && life->post_count > 0)
             return life->posts[life->post_count - 1];
@@ -183,10 +201,34 @@ static void stop_clocks(struct life *life, int64_t at)
     }
 }
 
-static void raise_due(struct order_clock *clock, int64_t due)
+/* A deadline that moved is warned of anew. */
+static void move_due(struct life *life, enum sla_clock clock, int64_t due)
 {
-    if (due > clock->due)
-        clock->due = due;
+    if (due == life->clocks[clock].due)
+        return;
+    life->clocks[clock].due = due;
+    life->warned[clock] = WARNING_NONE;
+}
+
+static void raise_due(struct life *life, enum sla_clock clock, int64_t due)
+{
+    if (due > life->clocks[clock].due)
+        move_due(life, clock, due);
+}
+
+/* New deadlines from the order's creation. What was met stays as it was, what a person or a second
+ * attempt moved stays moved; a clock that is no more has nothing left to decide. */
+static void set_deadlines(struct life *life, const struct life_step *step)
+{
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
+        struct order_clock *clock = &life->clocks[c];
+        if (clock->met_at != 0 || clock->extended || clock->start != life->created_at)
+            continue;
+        move_due(life, c, step->by[c]);
+        if (step->by[c] == 0)
+            clock->asked = 0;
+    }
+    life->provisional = step->provisional;
 }
 
 /* A second attempt: the resolve clock starts again, and never ends before it did. What was not
@@ -196,7 +238,8 @@ static void reopen(struct life *life, const struct life_step *step)
     struct order_clock *resolve = &life->clocks[CLOCK_RESOLVE];
     resolve->start = step->at;
     resolve->met_at = 0;
-    raise_due(resolve, step->resolve_by);
+    life->warned[CLOCK_RESOLVE] = WARNING_NONE;
+    raise_due(life, CLOCK_RESOLVE, step->resolve_by);
     for (size_t i = 0; i < CLOCK_COUNT; i++)
         life->clocks[i].stopped_at = 0;
     life->reopen_by = life->stars = 0;
@@ -207,7 +250,7 @@ static void decide_extension(struct life *life, const struct life_step *step)
     struct order_clock *clock = &life->clocks[step->clock];
     if (step->step == STEP_GRANT) {
         clock->extended = true;
-        raise_due(clock, clock->asked);
+        raise_due(life, step->clock, clock->asked);
     }
     clock->asked = 0;
 }
@@ -234,6 +277,40 @@ static void resolve(struct life *life, const struct life_step *step)
     meet(life, CLOCK_FEEDBACK, step->at);
     meet(life, CLOCK_RESOLVE, step->at);
     life->reopen_by = step->reopen_by;
+}
+
+static void warn(struct life *life, const struct life_step *step)
+{
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
+        if (step->levels[c] > life->warned[c])
+            life->warned[c] = step->levels[c];
+        if (step->levels[c] > life->warning)
+            life->warning = step->levels[c];
+    }
+    for (size_t i = 0; i < step->late_count; i++) {
+        struct life_party *late = find_party(life, step->late[i]);
+        if (late != NULL)
+            late->late = true;
+    }
+}
+
+static void escalate(struct life *life, const struct life_step *step)
+{
+    life->sla_class = step->sla_class;
+    life->provisional |= step->provisional;
+    raise_due(life, CLOCK_RESOLVE, step->resolve_by);
+}
+
+/* What an order was is kept once it is done, but for the label. */
+static void review(struct life *life, const struct life_step *step)
+{
+    if (step->category.len == 0)
+        return;
+    life->category = step->category;
+    if (step->sla_class.len == 0 || life->red || (1u << life->state & ORDER_OPEN) == 0)
+        return;
+    life->sla_class = step->sla_class;
+    set_deadlines(life, step);
 }
 
 static void apply_details(struct life *life, const struct life_step *step)
@@ -273,8 +350,7 @@ static void apply_details(struct life *life, const struct life_step *step)
         party(life, step);
         break;
     case STEP_REVIEW:
-        if (step->category.len > 0)
-            life->category = step->category;
+        review(life, step);
         break;
     case STEP_RATE:
         life->stars = step->stars;
@@ -283,15 +359,40 @@ static void apply_details(struct life *life, const struct life_step *step)
     case STEP_REOPEN:
         reopen(life, step);
         break;
+    case STEP_WARN:
+        warn(life, step);
+        break;
+    case STEP_ESCALATE:
+        escalate(life, step);
+        break;
+    case STEP_RECLOCK:
+        set_deadlines(life, step);
+        break;
     default:
         break;
     }
+}
+
+/* Whose turn it is, and since when: a chain of posts begins with each step that puts the order into
+ * a queue, and goes on with a hand-over. */
+static void start_turn(struct life *life, const struct life_step *step, enum order_state to)
+{
+    const bool given = step->step == STEP_RETURN || step->step == STEP_TRANSFER ||
+                       step->step == STEP_REOPEN || step->step == STEP_ESCALATE ||
+                       reroutes(life, step);
+    if (given)
+        life->queued_at = step->at;
+    if (step->step == STEP_HAND_OVER)
+        life->queued_at = step->queued_at;
+    if (given || step->step == STEP_HAND_OVER || to != ORDER_DISPATCHED)
+        life->triage = false;
 }
 
 void life_apply(struct life *life, const struct process_numbers *numbers,
                 const struct life_step *step, enum order_state to, struct span holder)
 {
     life->warning = life_warning(life, &numbers->warnings, step->at);
+    start_turn(life, step, to);
     apply_details(life, step);
     if (to == ORDER_RESOLVED || order_state_ended(to))
         stop_clocks(life, step->at);

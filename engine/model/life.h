@@ -5,6 +5,10 @@
  * an entry of the history says, so a history can be replayed: life_begin, then life_apply for each
  * entry. life_take is the whole rule book in C, and the oracle of the Redis function, which keeps
  * the same rules on the order's hash without knowing them.
+ *
+ * A clock's deadline only moves by a step that says so: a grant, a reopening, an escalation, a
+ * review that changed the class, or the year's calendar. Whenever it does, that clock's own warning
+ * begins anew, for a deadline that moved may be missed again; the order's warning never falls.
  */
 #ifndef JIESU_MODEL_LIFE_H
 #define JIESU_MODEL_LIFE_H
@@ -47,6 +51,7 @@ struct life_party {
     struct span department;
     int64_t report_by, reported_at;
     int64_t stars; /* the caller's, 1 to 5; 0: not rated */
+    bool late;     /* it was warned of */
 };
 
 /* A step with all that it may carry; what it does not need is zero. Spans borrow. */
@@ -57,7 +62,7 @@ struct life_step {
     int64_t at;
     bool strict;          /* `at` must not lie before the last step; else it counts as then */
     int64_t version;      /* the version the caller saw, or 0 for any */
-    struct span to;       /* transfer: the new holder */
+    struct span to;       /* transfer, hand_over, escalate: the new holder */
     enum sla_clock clock; /* extend, grant, refuse */
     int64_t until;        /* extend */
     bool feedback;        /* note: the resident was told */
@@ -67,24 +72,39 @@ struct life_step {
     int64_t stars;          /* party_rate, rate */
     struct span category;   /* review: the corrected one; empty: it was right */
     int64_t reopen_by;      /* resolve, rate: until when the resident may reopen */
-    int64_t resolve_by;     /* reopen: the new deadline */
+    int64_t resolve_by;     /* reopen, escalate: the new deadline */
+    /* warn: the levels that rose (WARNING_NONE: not), and the departments that are late. */
+    enum warning levels[CLOCK_COUNT];
+    struct span late[LIMIT_ORDER_PARTIES];
+    size_t late_count;
+    int64_t queued_at;       /* hand_over: since when it is the new holder's turn */
+    struct span sla_class;   /* escalate, review: the new one */
+    int64_t by[CLOCK_COUNT]; /* review, reclock: the deadlines of its class from its creation */
+    bool provisional;        /* escalate, review, reclock: those count an unpublished year */
 };
 
 struct life {
     enum order_state state;
-    int64_t version, last_at;
+    int64_t version, created_at, last_at;
     struct span holder;
     struct span posts[DIRECTORY_POSTS]; /* whose turn it is, in order */
     size_t post_count;
+    int64_t queued_at; /* since when it is the holder's turn to accept it */
+    bool triage;       /* it has waited for a review with the head since it was created */
+    bool red;          /* its text was: a review leaves class, deadlines and holder */
+    struct span sla_class;
+    bool provisional; /* its deadlines count an unpublished year */
     int64_t bounces, reopen_by, stars;
     struct order_clock clocks[CLOCK_COUNT];
     struct life_party parties[LIMIT_ORDER_PARTIES];
     size_t party_count;
-    struct span category; /* as corrected by a review, or empty */
-    enum warning warning; /* the highest up to last_at */
+    struct span category;             /* as corrected by a review, or empty */
+    enum warning warning;             /* the highest up to last_at */
+    enum warning warned[CLOCK_COUNT]; /* up to which level each clock's deadline was warned of */
 };
 
-/* A new order: dispatched, version 1. Posts are set by the caller when steps will be taken. */
+/* A new order: dispatched, version 1. The caller sets what else is known of it: posts when steps
+ * will be taken, sla_class, provisional, triage, red. */
 void life_begin(struct life *life, int64_t created_at, const int64_t by[CLOCK_COUNT],
                 struct span holder);
 /* Fills in what the policy decides of a step: reopen_by and resolve_by. */

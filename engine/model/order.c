@@ -154,6 +154,10 @@ bool order_step_bounded(enum order_step step)
     case STEP_CLOSE:
     case STEP_RATE:
     case STEP_CANCEL:
+    case STEP_WARN:
+    case STEP_HAND_OVER:
+    case STEP_ESCALATE:
+    case STEP_RECLOCK:
         return false;
     default:
         return true;

@@ -54,7 +54,11 @@ enum order_state {
     X(STEP_REVIEW, "review")             \
     X(STEP_RATE, "rate")                 \
     X(STEP_REOPEN, "reopen")             \
-    X(STEP_CANCEL, "cancel")
+    X(STEP_CANCEL, "cancel")             \
+    X(STEP_WARN, "warn")                 \
+    X(STEP_HAND_OVER, "hand_over")       \
+    X(STEP_ESCALATE, "escalate")         \
+    X(STEP_RECLOCK, "reclock")
 
 enum order_step {
 #define X(constant, name) constant,
@@ -115,7 +119,11 @@ enum {
     X(STEP_RATE, ACTOR_RESIDENT, ORDER_DONE, ORDER_CLOSED)                    \
     X(STEP_REOPEN, ACTOR_RESIDENT, ORDER_DONE, ORDER_DISPATCHED)              \
     X(STEP_CANCEL, ACTOR_RESIDENT, 1u << ORDER_DISPATCHED, ORDER_CANCELLED)   \
-    X(STEP_CANCEL, ACTOR_HEAD, ORDER_OPEN, ORDER_CANCELLED)
+    X(STEP_CANCEL, ACTOR_HEAD, ORDER_OPEN, ORDER_CANCELLED)                   \
+    X(STEP_WARN, ACTOR_ENGINE, ORDER_OPEN, ORDER_SAME)                        \
+    X(STEP_HAND_OVER, ACTOR_ENGINE, 1u << ORDER_DISPATCHED, ORDER_SAME)       \
+    X(STEP_ESCALATE, ACTOR_ENGINE, ORDER_OPEN, ORDER_DISPATCHED)              \
+    X(STEP_RECLOCK, ACTOR_ENGINE, ORDER_OPEN, ORDER_SAME)
 
 struct order_rule {
     enum order_step step;
@@ -147,7 +155,8 @@ enum order_state order_rule_target(const struct order_rule *rule, enum order_sta
 /* True when staff (or the resident) may take the step in that state at all. */
 bool order_step_allowed(enum order_step step, bool resident, enum order_state state);
 /* A step that may be taken without end: it is refused once the history is long
- * (LIMIT_ORDER_STEPS), so that what ends an order always has room. */
+ * (LIMIT_ORDER_STEPS), so that what ends an order always has room. The engine's own are not: each
+ * answers something that happens a few times only. */
 bool order_step_bounded(enum order_step step);
 
 /* All that is decided about a complaint at ingest. Spans borrow from the complaint, the verdict and
@@ -159,6 +168,7 @@ struct order {
     struct route route;
     struct sla_deadlines deadlines;
     int64_t created_at;
+    bool triage; /* it waits for a review with the head, not with its first post */
     bool urgent; /* goes to the worker's urgent queue: red, or a special group at yellow or above */
 };
 

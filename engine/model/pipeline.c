@@ -42,6 +42,14 @@ static int run_classify(const struct policy *policy, struct rules_scratch *scrat
     return 0;
 }
 
+/* What nobody can be sure of is looked at by the station head before a grid worker runs for it; what
+ * may be an emergency is not kept waiting. */
+static bool waits_for_review(const struct order *order)
+{
+    return order->verdict.review && order->verdict.urgency != URGENCY_RED &&
+           order->route.post_count > 1;
+}
+
 int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
                  const struct complaint *complaint, int64_t now, struct order *order,
                  struct err *err)
@@ -61,6 +69,9 @@ int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
         .now = now,
     };
     directory_route(directory, &query, &order->route);
+    order->triage = waits_for_review(order);
+    if (order->triage)
+        directory_route_to_head(directory, &order->route);
     order->deadlines =
         sla_deadlines(policy_sla(policy), policy_calendar(policy), order->verdict.sla, now);
     order->complaint = complaint;

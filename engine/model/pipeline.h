@@ -1,6 +1,10 @@
 /*
  * pipeline: complaint in, order out: classify, route, set the clocks. Pure: no I/O, the time is
  * handed in.
+ *
+ * An order whose verdict asks for a review goes to the station head (or the street's triage) first;
+ * its posts are the grid's own, and the review gives it to the first of them. A red one goes to its
+ * grid at once.
  */
 #ifndef JIESU_MODEL_PIPELINE_H
 #define JIESU_MODEL_PIPELINE_H

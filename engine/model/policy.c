@@ -39,6 +39,20 @@ static int check_classes(const struct policy *policy, const char *dir, struct er
     return 0;
 }
 
+static int check_escalations(const struct policy *policy, struct err *err)
+{
+    for (size_t i = 0; i < process_escalation_count(policy->process); i++) {
+        const struct process_escalation *row = process_escalation_at(policy->process, i);
+        const bool known = sla_has_class(policy->sla, row->from);
+        const struct span name = known ? row->to : row->from;
+        if (!known || !sla_has_class(policy->sla, row->to))
+            return err_set(err, ERR_INVALID,
+                           "%.*s: '%.*s' is not a class of sla.yaml; correct the name or add it",
+                           SPAN_ARG(known ? row->to_place : row->from_place), SPAN_ARG(name));
+    }
+    return 0;
+}
+
 static int load_parts(struct policy *policy, const char *dir, unsigned parts, struct arena *paths,
                       struct err *err)
 {
@@ -54,7 +68,7 @@ static int load_parts(struct policy *policy, const char *dir, unsigned parts, st
         (policy->directory = directory_load(directory.ptr, err)) == NULL ||
         (policy->rules = rules_load_with(dir, parts, err)) == NULL)
         return -1;
-    return check_classes(policy, dir, err);
+    return check_classes(policy, dir, err) != 0 ? -1 : check_escalations(policy, err);
 }
 
 struct policy *policy_load_with(const char *dir, unsigned parts, struct err *err)

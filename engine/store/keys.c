@@ -77,6 +77,23 @@ struct key key_due(struct span community)
     return community_key(community, SPAN("due"));
 }
 
+struct key key_open(struct span community)
+{
+    return community_key(community, SPAN("open"));
+}
+
+struct key key_idle(struct span community)
+{
+    return community_key(community, SPAN("idle"));
+}
+
+struct key key_notices(struct span community, struct span worker)
+{
+    struct key key = community_key(community, SPAN("notices:"));
+    add(&key, worker);
+    return key;
+}
+
 struct key key_examples(struct span community)
 {
     return community_key(community, SPAN("examples"));

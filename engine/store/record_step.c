@@ -71,39 +71,26 @@ static struct span queue(const struct life_step *step)
     }
 }
 
-/* True when the step may change what is due next, though the state stays. */
-static bool moves_due(const struct life_step *step)
+/* True when something may be due sooner than was thought, or must be thought of again. What merely stops a clock
+ * leaves the time of the next look as it is: looking too early costs little. */
+static bool moves_due(const struct order_rule *rule, enum order_step step)
 {
-    switch (step->step) {
-    case STEP_REPORT:
-    case STEP_GRANT:
-    case STEP_WHISTLE:
-    case STEP_PARTY_REPORT:
-        return true;
-    case STEP_NOTE:
-        return step->feedback;
-    default:
-        return false;
-    }
+    return rule->to == ORDER_DISPATCHED || step == STEP_GRANT || step == STEP_WHISTLE ||
+           step == STEP_REVIEW;
 }
 
-/* The clocks that run after the step. */
+/* When the engine must look at the order next. */
 static void push_due(struct record *record, struct buf *scratch, const struct order_rule *rule,
-                     const struct life_step *step)
+                     const struct record_step *what)
 {
-    if (rule->to == ORDER_SAME && !moves_due(step)) {
-        push(record, SPAN("-"));
-    } else if (rule->to == ORDER_RESOLVED) {
-        push(record, SPAN("reopen_by:"));
-    } else if (rule->to != ORDER_SAME && order_state_ended(rule->to)) {
+    if (rule->to != ORDER_SAME && order_state_ended(rule->to))
         push(record, SPAN(""));
-    } else {
-        const size_t from = scratch->len;
-        for (enum sla_clock clock = 0; clock < CLOCK_COUNT; clock++)
-            buf_printf(scratch, "%s:%s,", sla_clock_member(clock), sla_clock_met_member(clock));
-        buf_str(scratch, "parties");
-        push(record, since(scratch, from));
-    }
+    else if (rule->actor == ACTOR_ENGINE)
+        PUSHF(record, scratch, "%lld", (long long)what->due_at);
+    else if (rule->to == ORDER_RESOLVED)
+        PUSHF(record, scratch, "%lld", (long long)what->step->reopen_by);
+    else
+        push(record, moves_due(rule, what->step->step) ? SPAN("@") : SPAN("-"));
 }
 
 /* ---- what a step does to the hash ---- */
@@ -179,6 +166,7 @@ static void push_reopen(struct record *record, struct buf *scratch, const struct
     verb(record, "drop", "reopen_by", SPAN(""));
     verb(record, "drop", "stars", SPAN(""));
     verb(record, "drop", sla_clock_met_member(CLOCK_RESOLVE), SPAN(""));
+    verb(record, "set", "start:resolve", now);
     verb_number(record, scratch, "raise", sla_clock_member(CLOCK_RESOLVE), step->resolve_by);
 }
 
@@ -257,9 +245,10 @@ int record_step(struct record *record, const struct record_step *what, struct bu
     const bool example = step->step == STEP_REVIEW && step->category.len > 0;
     push(record, SPAN("FCALL"));
     push(record, SPAN("jiesu_step"));
-    push(record, example ? SPAN("3") : SPAN("2"));
+    push(record, example ? SPAN("4") : SPAN("3"));
     push_key(record, scratch, key_order(&record->id));
     push_key(record, scratch, key_due(community));
+    push_key(record, scratch, key_events(community));
     if (example)
         push_key(record, scratch, key_examples(community));
     push(record, span_str(order_step_name(step->step)));
@@ -282,8 +271,9 @@ int record_step(struct record *record, const struct record_step *what, struct bu
               order_state_name(ORDER_AWAITING));
     else
         push(record, SPAN(""));
-    push_due(record, scratch, rule, step);
+    push_due(record, scratch, rule, what);
     push(record, what->note);
+    push(record, what->tell);
     push_verbs(record, scratch, step);
     return buf_ok(scratch) ? 0 : -1;
 }

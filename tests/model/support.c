@@ -144,13 +144,20 @@ const char sample_sla[] = "default: ordinary\n"
                           "  - {name: ordinary, title: 一般诉求, respond: 15min, resolve: 24h}\n"
                           "  - {name: emergency, respond: 15min, arrive: 30min, resolve: 24h}\n"
                           "  - {name: disaster, arrive: 5min, report: 15min, resolve: 2d}\n"
-                          "  - {name: service, respond: 15min, resolve: 5wd}\n";
+                          "  - {name: service, respond: 15min, resolve: 5wd}\n"
+                          "  - {name: dispute, respond: 15min, resolve: 24h}\n"
+                          "  - {name: council, respond: 15min, resolve: 3wd}\n"
+                          "  - {name: complex, respond: 15min, resolve: 5wd}\n";
 
 const char sample_process[] =
     "returns: {most: 2}\n"
     "reopen: {days: 7, resolve_hours: 24}\n"
     "extension: {days: 15}\n"
+    "handover: {turns: 3}\n"
     "warnings: {blue: 0.5, yellow: 0.8, red: 1}\n"
+    "tell: {blue: [holder], yellow: [holder, leader], red: [holder, leader, head]}\n"
+    "escalation: [{from: dispute, to: council, at: station}, "
+    "{from: council, to: complex, at: street}]\n"
     "reasons:\n"
     "  return: [{code: not_mine, title: 不归我}, {code: busy, title: 忙不过来}]\n"
     "  extend: [{code: parts, title: 等备件}]\n";
