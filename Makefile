@@ -159,6 +159,12 @@ $(CHAOS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/chaos/*.c)) $(CLI) $(LIBS)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# What the system test of the webhooks posts to.
+RECEIVER := $(B)/tests/system/hook_receiver
+$(RECEIVER): $(RECEIVER).o $(CLI) $(LIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # Fuzzers: tests/fuzz/fuzz_*.c, built by tests/fuzz/run.sh with clang into a tree of their own.
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(CLI) $(LIBS)
 	$(call say,link,$@)
@@ -170,7 +176,7 @@ demo: $(B)/jiesu ## end to end with simulated residents and grid workers; ends b
 run: $(B)/jiesu ## serve on 127.0.0.1:8080 until stopped
 	$(B)/jiesu serve --rules rules --examples yes
 
-test: $(B)/jiesu bench-tools $(CHAOS) $(TESTS) ## every test: unit, property, system
+test: $(B)/jiesu bench-tools $(CHAOS) $(RECEIVER) $(TESTS) ## every test: unit, property, system
 	@B=$(B) DATA=$(DATA) scripts/run-tests.sh $(TESTS) $(sort $(wildcard tests/system/test_*.sh))
 
 check: all ## format, floors, headers, cppcheck, clang-tidy

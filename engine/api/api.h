@@ -8,6 +8,7 @@
 #ifndef JIESU_API_API_H
 #define JIESU_API_API_H
 
+#include "engine/api/endpoints.h"
 #include "engine/base/err.h"
 #include "engine/http/http.h"
 #include "engine/model/policy.h"
@@ -37,6 +38,7 @@ struct api_options {
     struct dispatcher *dispatcher;
     struct redis_target target; /* for reading */
     const char *library;
+    const struct endpoints *endpoints; /* of webhooks; NULL: none. It outlives the api */
     /* A new reference to the policy in force, which the api drops. Any thread. */
     struct policy *(*policy)(void *ctx);
     /* True when the engine takes requests: not starting, not stopping. Any thread. */

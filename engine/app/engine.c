@@ -10,6 +10,7 @@
  */
 #include "engine/app/engine.h"
 
+#include "engine/app/hooks.h"
 #include "engine/app/http_loop.h"
 #include "engine/app/redis_child.h"
 #include "engine/app/reload.h"
@@ -48,6 +49,8 @@ struct engine {
     struct redis_target target;
     struct redis_child *child; /* NULL when Redis is not ours */
     struct dispatcher *dispatcher;
+    struct endpoints *endpoints;
+    struct hooks *hooks; /* NULL without endpoints */
     struct http_loop *loops[LIMIT_THREADS];
     size_t loop_count;
     atomic_size_t loops_stopped;
@@ -116,6 +119,7 @@ static void on_dispatcher_stopped(void *ctx)
     for (size_t i = 0; i < e->loop_count; i++)
         http_loop_join(&e->loops[i]);
     e->loop_count = 0;
+    hooks_stop(&e->hooks);
     dispatcher_free(&e->dispatcher);
     stop_child(e);
 }
@@ -232,6 +236,20 @@ static int open_dispatcher(struct engine *e, struct err *err)
     return e->dispatcher == NULL ? -1 : 0;
 }
 
+/* Before anything is taken: a new endpoint is told what happens from now on. */
+static int open_hooks(struct engine *e, struct err *err)
+{
+    if (endpoints_count(e->endpoints) == 0)
+        return 0;
+    const struct hooks_options options = {.endpoints = e->endpoints,
+                                          .target = e->target,
+                                          .library = functions_lua,
+                                          .policy = current_policy,
+                                          .ctx = e};
+    e->hooks = hooks_start(&options, err);
+    return e->hooks == NULL ? -1 : 0;
+}
+
 /* "127.0.0.1:8080" or "[::1]:8080"; its form was checked by config. */
 static void split_address(struct engine *e)
 {
@@ -264,6 +282,7 @@ static int open_loops(struct engine *e, struct err *err)
         .api = {.dispatcher = e->dispatcher,
                 .target = e->target,
                 .library = functions_lua,
+                .endpoints = e->endpoints,
                 .policy = current_policy,
                 .accepting = is_accepting,
                 .reload = ask_reload,
@@ -322,11 +341,24 @@ static void raise_file_limit(void)
                   LOG_STR("error", "fewer connections can be taken than http_connections says"));
 }
 
+static int load_endpoints(struct engine *e, struct err *err)
+{
+    const char *path = config_text(e->config, SETTING_WEBHOOKS);
+    if (path[0] == '\0')
+        return 0;
+    e->endpoints = endpoints_load(path, err);
+    if (e->endpoints == NULL && err->code != ERR_NOMEM)
+        err->code = ERR_CONFIG;
+    return e->endpoints == NULL ? -1 : 0;
+}
+
 static int start(struct engine *e, struct err *err)
 {
     const char *data = config_text(e->config, SETTING_DATA);
     if (mkdir(data, 0700) < 0 && errno != EEXIST)
         return err_set(err, ERR_CONFIG, "data: %s: %s", data, strerror(errno));
+    if (load_endpoints(e, err) < 0)
+        return -1;
     const unsigned parts = config_bool(e->config, SETTING_LEARNED) ? RULES_ALL : RULES_HAND;
     e->reload = reload_new(&e->loop, config_text(e->config, SETTING_RULES), parts, err);
     if (e->reload == NULL) {
@@ -336,7 +368,7 @@ static int start(struct engine *e, struct err *err)
     }
     open_handles(e);
     reload_start(e->reload, config_bool(e->config, SETTING_WATCH));
-    if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0)
+    if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0 || open_hooks(e, err) < 0)
         return -1;
     atomic_store(&e->accepting, true);
     if (open_loops(e, err) < 0)
@@ -369,6 +401,7 @@ int engine_run(const struct config *config, struct err *err)
     CHECK(uv_loop_close(&e->loop) == 0);
     if (result == 0)
         log_write(LOG_INFO, "app", "stopped", LOG_INT("code", 0));
+    endpoints_free(&e->endpoints);
     log_flush();
     metric_free();
     return result;

@@ -121,6 +121,7 @@
     X(HOOK_DOWN_AFTER, 5, "failures", "in a row; then an endpoint is down and gets one at a time") \
     X(HOOK_RETRY_AFTER_MS, 300000, "ms", "longest Retry-After of an endpoint that is honoured")    \
     X(HOOK_STATE_MS, 15000, "ms", "for which what a deliverer says of itself is shown")            \
+    X(HOOK_STOP_MS, 2000, "ms", "for deliveries under way at a stop")                              \
     X(HOOK_POLL_MS, 250, "ms", "between two looks for new events of a community")                  \
     X(HOOK_DEAD, 100000, "events", "dead letters of one community and endpoint; over it it waits") \
     X(HOOK_DEAD_PAGE, 1000, "events", "most that one listing of dead letters holds")               \

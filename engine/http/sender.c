@@ -448,7 +448,11 @@ void sender_close(struct sender **senderp)
     sender->closing = true;
     while (sender->posts != NULL) {
         struct post *post = sender->posts;
+        const struct sender_answer answer = {.retry_after_ms = -1,
+                                             .problem = "the sender was closed"};
         (void)curl_multi_remove_handle(sender->multi, post->easy);
+        sender->pending--;
+        post->done(post->ctx, &answer);
         free_post(post);
     }
     if (sender->multi != NULL)

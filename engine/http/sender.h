@@ -53,8 +53,8 @@ int sender_post(struct sender *sender, const struct span *headers, size_t header
                 struct span body, sender_done *done, void *ctx, struct err *err);
 /* Posts not yet answered. */
 size_t sender_pending(const struct sender *sender);
-/* Drops what is under way (done is not called), closes, and frees when the loop has let go. Not from
- * inside done. Sets *sender to NULL. */
+/* Breaks off what is under way (done is called, with status 0; it must not post again), closes, and
+ * frees when the loop has let go. Not from inside done. Sets *sender to NULL. */
 void sender_close(struct sender **sender);
 
 #endif
