@@ -539,7 +539,6 @@ static void on_unmarked(void *ctx, int64_t number, const struct err *err)
         trouble(q.feed, err, clock_steady_ms());
         return;
     }
-    /* What comes later in its lane follows it: it stays where it is, among the dead letters. */
     hook_lanes_buried(q.feed->replays, q.item);
 }
 
@@ -586,10 +585,12 @@ bool hook_feed_next(struct hook_feed *feed, bool may_send, int64_t now, struct h
                                        .body = item->data};
             return true;
         }
-        if (replay)
-            give_up(feed, item, now);
-        else
+        if (!replay)
             bury(feed, item, now);
+        else if (item->bury)
+            give_up(feed, item, now);
+        else /* what comes after it stays where it is, among the dead letters */
+            hook_lanes_buried(feed->replays, item);
     }
     return false;
 }
