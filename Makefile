@@ -134,6 +134,8 @@ test-$(1): $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/test_*.c))
 	@B=$(B) scripts/run-tests.sh $$^
 endef
 $(foreach r,$(TEST_ROOMS),$(eval $(call test_rule,$(r))))
+# It speaks TLS to the sender.
+$(B)/tests/http/test_sender: LDLIBS += -lssl
 .SECONDARY:
 
 # Those that measure against Hyperscan are built by their own targets: nothing else needs it.

@@ -15,7 +15,6 @@ struct hook_lane {
     struct hook_lane *next;
     struct hook_item *first, *last; /* never empty */
     bool busy;                      /* the first one is under way */
-    bool dead;                      /* its complaint was buried while we looked */
     int64_t due;                    /* for the first one */
 };
 
@@ -148,7 +147,6 @@ int hook_lanes_add(struct hook_lanes *l, const struct hook_added *added)
             lane->last->next = item;
         lane->last = item;
         item->lane = lane;
-        item->follow = item->follow || lane->dead;
         l->waiting++;
     }
     if (l->newest == NULL)
@@ -241,7 +239,6 @@ void hook_lanes_delivered(struct hook_lanes *l, struct hook_item *item)
 
 void hook_lanes_buried(struct hook_lanes *l, struct hook_item *item)
 {
-    item->lane->dead = true;
     for (struct hook_item *i = item->next; i != NULL; i = i->next)
         i->follow = true;
     settle(l, item);
@@ -251,7 +248,6 @@ void hook_lanes_revived(struct hook_lanes *l, struct hook_item *item)
 {
     struct hook_lane *lane = end_turn(item);
     (void)l;
-    lane->dead = false;
     lane->due = INT64_MIN;
     for (struct hook_item *i = item; i != NULL; i = i->next)
         i->follow = false;

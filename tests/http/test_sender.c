@@ -13,6 +13,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -90,16 +93,21 @@ static void *receive(void *ctx)
     }
 }
 
-static void receiver_start(struct receiver *r, const char *text)
+static void listen_on(struct receiver *r)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
-    r->answer = text;
     r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(r->fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(r->fd, 16), 0);
     assert_int_equal(getsockname(r->fd, (struct sockaddr *)&address, &len), 0);
     r->port = ntohs(address.sin_port);
+}
+
+static void receiver_start(struct receiver *r, const char *text)
+{
+    listen_on(r);
+    r->answer = text;
     assert_int_equal(pthread_create(&r->thread, NULL, receive, r), 0);
 }
 
@@ -395,6 +403,107 @@ static void closed_under_way(void **state)
     receiver_stop(&r);
 }
 
+/* ---- https ---- */
+
+/* A key, and a certificate for "localhost" that it signs itself, written to a file. */
+static X509 *make_certificate(EVP_PKEY *key, const char *path)
+{
+    X509 *cert = X509_new();
+    assert_non_null(cert);
+    X509_NAME *name = X509_get_subject_name(cert);
+    assert_int_equal(X509_set_version(cert, 2), 1);
+    assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(cert), 1), 1);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(cert), -60));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), 3600));
+    assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                                (const unsigned char *)"localhost", -1, -1, 0),
+                     1);
+    assert_int_equal(X509_set_issuer_name(cert, name), 1);
+    assert_int_equal(X509_set_pubkey(cert, key), 1);
+    X509_EXTENSION *hosts = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:localhost");
+    assert_non_null(hosts);
+    assert_int_equal(X509_add_ext(cert, hosts, -1), 1);
+    X509_EXTENSION_free(hosts);
+    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(PEM_write_X509(file, cert), 1);
+    assert_int_equal(fclose(file), 0);
+    return cert;
+}
+
+struct tls_receiver {
+    int fd, port;
+    pthread_t thread;
+    SSL_CTX *tls;
+    atomic_int requests;
+};
+
+static void *receive_tls(void *ctx)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    struct tls_receiver *r = ctx;
+    for (;;) {
+        const int fd = accept(r->fd, NULL, NULL);
+        if (fd < 0)
+            return NULL;
+        SSL *ssl = SSL_new(r->tls);
+        char request[4096];
+        (void)SSL_set_fd(ssl, fd);
+        if (SSL_accept(ssl) == 1 && SSL_read(ssl, request, sizeof request) > 0) {
+            atomic_fetch_add(&r->requests, 1);
+            (void)SSL_write(ssl, text, sizeof text - 1);
+        }
+        SSL_free(ssl);
+        (void)close(fd);
+    }
+}
+
+static int post_once(const char *host, int port, const struct sender_options *options)
+{
+    struct bench b;
+    char url[64];
+    (void)snprintf(url, sizeof url, "https://%s:%d/", host, port);
+    bench_open(&b, url, options);
+    post(&b, "x");
+    bench_await(&b, 1);
+    bench_close(&b);
+    return b.last.status;
+}
+
+/* Only who is known, and only under the name that was asked for. */
+static void certificates_are_checked(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/jiesu-sender-XXXXXX";
+    const int file = mkstemp(path);
+    assert_true(file >= 0 && close(file) == 0);
+    struct receiver plain;
+    struct tls_receiver r = {.tls = SSL_CTX_new(TLS_server_method())};
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = make_certificate(key, path);
+    assert_int_equal(SSL_CTX_use_certificate(r.tls, cert), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(r.tls, key), 1);
+    listen_on(&plain);
+    r.fd = plain.fd;
+    r.port = plain.port;
+    assert_int_equal(pthread_create(&r.thread, NULL, receive_tls, &r), 0);
+    struct sender_options options = usual;
+    assert_int_equal(post_once("localhost", r.port, &options), 0);
+    options.ca_file = path;
+    assert_int_equal(post_once("127.0.0.1", r.port, &options), 0);
+    assert_int_equal(atomic_load(&r.requests), 0);
+    assert_int_equal(post_once("localhost", r.port, &options), 200);
+    assert_int_equal(atomic_load(&r.requests), 1);
+    (void)shutdown(r.fd, SHUT_RDWR);
+    assert_int_equal(pthread_join(r.thread, NULL), 0);
+    (void)close(r.fd);
+    SSL_CTX_free(r.tls);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    (void)unlink(path);
+}
+
 static void urls(void **state)
 {
     (void)state;
@@ -440,6 +549,7 @@ int main(void)
         cmocka_unit_test(private_addresses_are_refused),
         cmocka_unit_test(the_environment_is_ignored),
         cmocka_unit_test(closed_under_way),
+        cmocka_unit_test(certificates_are_checked),
         cmocka_unit_test(urls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ start_receiver() {
 stop_receiver() {
     kill -KILL "$receiver_pid"
     wait "$receiver_pid" 2>/dev/null
+    return 0
 }
 
 openssl rand -hex 32 >"$DIR/secret" 2>/dev/null || head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$DIR/secret"
