@@ -155,7 +155,8 @@ static void list_next(struct listing *l)
     json_close_array(&l->w);
     json_close_object(&l->w);
     policy_unref(&l->policy);
-    api_respond_json(l->x, 200, &l->out);
+    struct buf out = l->out; /* the listing ends with its request */
+    api_respond_json(l->x, 200, &out);
 }
 
 void webhooks_get(struct http_exchange *x, void *ctx)

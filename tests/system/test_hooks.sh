@@ -118,7 +118,7 @@ same "the list" "mini-program http://127.0.0.1:$hook_port up 0" \
 
 # ---- 500 at random, broken and hanging connections, slow ----
 stop_receiver
-start_receiver --fail 30 --cut 10 --hang 3 --slow 30
+start_receiver --fail 30 --cut 10 --hang 8 --slow 30
 lives 8
 
 # ---- down; the engine is killed meanwhile, and its Redis with it ----
