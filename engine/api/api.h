@@ -37,6 +37,7 @@ struct api_options {
     uv_loop_t *loop;
     struct dispatcher *dispatcher;
     struct redis_target target; /* for reading */
+    struct load *load;          /* of all loops: what is given out here is added to it */
     const char *library;
     const struct endpoints *endpoints; /* of webhooks; NULL: none. It outlives the api */
     /* A new reference to the policy in force, which the api drops. Any thread. */

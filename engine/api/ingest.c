@@ -21,16 +21,6 @@ static void fail_nomem(struct ingest *ingest)
     fail(ingest, 503, "unavailable", SPAN("out of memory; try again"));
 }
 
-/* Copies a buf into the arena and frees it; .ptr is NULL when either failed. */
-static struct span keep(struct ingest *ingest, struct buf *buf)
-{
-    struct span s = {NULL, 0};
-    if (buf_ok(buf))
-        s = arena_copy(ingest->arena, buf_view(buf));
-    buf_free(buf);
-    return s;
-}
-
 static void fail_from(struct ingest *ingest, const struct err *err)
 {
     const struct span text = arena_copy(ingest->arena, span_str(err->text));
@@ -62,7 +52,7 @@ static void answer_pending(struct ingest *ingest, const struct id *id)
     json_member_string(&w, "id", id_span(id));
     json_member_str(&w, "status", "pending");
     json_close_object(&w);
-    ingest->body = keep(ingest, &out);
+    ingest->body = api_keep(ingest->arena, &out);
     if (ingest->body.ptr == NULL) {
         fail_nomem(ingest);
         return;
@@ -149,7 +139,7 @@ static int decode(struct ingest *ingest, struct span text, struct complaint *com
         buf_free(&errors);
         return 0;
     }
-    const struct span list = keep(ingest, &errors);
+    const struct span list = api_keep(ingest->arena, &errors);
     if (list.ptr != NULL)
         ingest->extra = arena_printf(ingest->arena, "\"errors\":[%.*s]", SPAN_ARG(list));
     if (ingest->extra.ptr == NULL)
@@ -164,12 +154,14 @@ static int decide(struct ingest *ingest, const struct policy *policy,
 {
     struct err err = {0};
     const uint64_t start = clock_steady_ns();
-    const int result =
-        pipeline_run(policy, ingest->api->scratch, complaint, clock_now_ms(), order, &err);
+    const int result = pipeline_run(policy, ingest->api->scratch, ingest->api->options.load,
+                                    complaint, clock_now_ms(), order, &err);
     metric_time(METRIC_HIST_CLASSIFY, clock_steady_ns() - start);
     if (result == 0) {
         if (order->verdict.review)
             metric_add(METRIC_REVIEWS, 1);
+        load_add(ingest->api->options.load, order->route.worker,
+                 (struct load_of){.open = 1, .last_at = order->created_at});
         return 0;
     }
     const struct span detail = arena_copy(ingest->arena, span_str(err.text));
@@ -182,12 +174,12 @@ static int decide(struct ingest *ingest, const struct policy *policy,
 
 /* Hands the record of a decided order to the dispatcher, which copies it. */
 static void submit(struct ingest *ingest, const struct ingest_input *input,
-                   const struct order *order)
+                   const struct policy *policy, const struct order *order)
 {
     struct order_texts *texts = &ingest->api->texts;
     struct record record;
     struct err err = {0};
-    const int made = order_record(order, texts, &record);
+    const int made = order_record(order, policy, texts, &record);
     ingest->answer = arena_copy(ingest->arena, buf_view(&texts->answer));
     if (made < 0 || ingest->answer.ptr == NULL) {
         fail_nomem(ingest);
@@ -211,6 +203,6 @@ void ingest_start(struct ingest *ingest, const struct ingest_input *input)
     struct policy *policy = api->options.policy(api->options.ctx);
     struct order order;
     if (decide(ingest, policy, &complaint, &order) == 0)
-        submit(ingest, input, &order);
+        submit(ingest, input, policy, &order);
     policy_unref(&policy);
 }

@@ -19,7 +19,7 @@ struct lookup {
  * id older than anything unconfirmed is truly unknown. */
 static bool on_its_way(const struct lookup *lookup)
 {
-    const bool fresh = clock_now_ms() - id_time(&lookup->id) < ON_ITS_WAY_MS;
+    const bool fresh = clock_now_ms() - id_time(&lookup->id) < clock_stretch_ms(ON_ITS_WAY_MS);
     const bool behind = metric_get(METRIC_OUTBOX_UNCONFIRMED) > 0;
     return !dispatcher_live(lookup->api->options.dispatcher) || (fresh && behind);
 }

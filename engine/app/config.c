@@ -2,15 +2,17 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
+#include "engine/base/names.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_text, KIND_number, KIND_boolean, KIND_address, KIND_level };
+enum kind { KIND_text, KIND_number, KIND_boolean, KIND_address, KIND_level, KIND_time };
 
 static const struct row {
     const char *name;
@@ -76,6 +78,16 @@ static int check_level(const struct row *row, struct span value, struct err *err
     return 0;
 }
 
+static int check_time(const struct row *row, struct span value, struct err *err)
+{
+    int64_t ms;
+    if (value.len > 0 && clock_parse(value, &ms) < 0)
+        return err_set(err, ERR_CONFIG,
+                       "%s must be a time with its offset, such as 2026-03-02T08:00:00+08:00",
+                       row->name);
+    return 0;
+}
+
 static int check(const struct row *row, struct span value, struct err *err)
 {
     if (value.len >= CONFIG_VALUE_BYTES)
@@ -94,6 +106,8 @@ static int check(const struct row *row, struct span value, struct err *err)
         return check_address(row, value, err);
     case KIND_level:
         return check_level(row, value, err);
+    case KIND_time:
+        return check_time(row, value, err);
     }
     return 0;
 }
@@ -114,15 +128,13 @@ static int unknown(struct span name, struct err *err)
 
 int config_set(struct config *config, struct span name, struct span value, struct err *err)
 {
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        if (!span_eq(name, span_str(rows[i].name)))
-            continue;
-        if (check(&rows[i], value, err) < 0)
-            return -1;
-        (void)snprintf(config->values[i], CONFIG_VALUE_BYTES, "%.*s", SPAN_ARG(value));
-        return 0;
-    }
-    return unknown(name, err);
+    const int at = NAMES_FIND_BY(rows, name, name);
+    if (at < 0)
+        return unknown(name, err);
+    if (check(&rows[at], value, err) < 0)
+        return -1;
+    (void)snprintf(config->values[at], CONFIG_VALUE_BYTES, "%.*s", SPAN_ARG(value));
+    return 0;
 }
 
 /* One line without its comment: "key value", or nothing. */
@@ -211,4 +223,13 @@ long config_number(const struct config *config, enum setting setting)
 int config_bool(const struct config *config, enum setting setting)
 {
     return strcmp(config->values[setting], "yes") == 0;
+}
+
+int64_t config_time(const struct config *config, enum setting setting, int64_t otherwise)
+{
+    int64_t ms = otherwise;
+    const char *text = config->values[setting];
+    CHECK(rows[setting].kind == KIND_time);
+    CHECK(text[0] == '\0' || clock_parse(span_str(text), &ms) == 0);
+    return ms;
 }

@@ -13,6 +13,7 @@
 #include "engine/base/err.h"
 #include "engine/base/span.h"
 
+#include <stdint.h>
 #include <stdio.h>
 
 enum { CONFIG_VALUE_BYTES = 512 };
@@ -43,7 +44,15 @@ enum { CONFIG_VALUE_BYTES = 512 };
       "YAML file of the webhook endpoints; empty: none")                                           \
     X(SETTING_LOG_LEVEL, "log-level", level, "info", 0, 0, "debug, info, warn, error or off")      \
     X(SETTING_EXAMPLES, "examples", boolean, "no", 0, 0,                                           \
-      "yes: print three curl commands to try when serving begins")
+      "yes: print three curl commands to try when serving begins")                                 \
+    X(SETTING_CLOCK_SPEED, "clock-speed", number, "1", 1, 2000,                                    \
+      "for demonstrations only: the engine's day runs so many times faster")                       \
+    X(SETTING_CLOCK_ORIGIN, "clock-origin", time, "", 0, 0,                                        \
+      "for demonstrations only: what the engine's clock shows at clock-began, such as "            \
+      "2026-03-02T08:00:00+08:00; empty: the real time")                                           \
+    X(SETTING_CLOCK_BEGAN, "clock-began", time, "", 0, 0,                                          \
+      "the real time at which it shows that, so that several engines can share a clock; empty: "   \
+      "the engine's start")
 
 enum setting {
 #define X(constant, name, kind, dflt, min, max, meaning) constant,
@@ -74,5 +83,7 @@ void config_help(FILE *out);
 const char *config_text(const struct config *config, enum setting setting);
 long config_number(const struct config *config, enum setting setting);
 int config_bool(const struct config *config, enum setting setting);
+/* Milliseconds since the epoch, or `otherwise` when it is empty. */
+int64_t config_time(const struct config *config, enum setting setting, int64_t otherwise);
 
 #endif

@@ -1,24 +1,29 @@
 /*
- * Threads: the main one runs the dispatcher, the embedded Redis' supervision and the signals on one
- * uv loop; each HTTP loop is a thread of its own; the outbox has its writer thread.
+ * Threads: the main one runs the dispatcher, the sweeper, the embedded Redis' supervision and the signals
+ * on one uv loop; each HTTP loop is a thread of its own; the outbox has its writer thread.
  *
  * Starting goes up the floors, stopping comes down again:
  *   serving → (signal) → HTTP servers stop: nothing new, what is in flight is answered
+ *           → the sweeper looks at no more orders
  *           → dispatcher stops: what was taken is committed, and confirmed by Redis if it can be
  *           → HTTP loops end (until then the dispatcher posted results to them)
  *           → the embedded Redis stops, last, so that nothing it was told is cut short.
  */
 #include "engine/app/engine.h"
 
+#include "engine/api/step_json.h"
+#include "engine/app/duty.h"
 #include "engine/app/hooks.h"
 #include "engine/app/http_loop.h"
 #include "engine/app/redis_child.h"
 #include "engine/app/reload.h"
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/metric.h"
+#include "engine/store/sweeper.h"
 #include "functions_lua.h"
 
 #include <errno.h>
@@ -51,6 +56,9 @@ struct engine {
     struct dispatcher *dispatcher;
     struct endpoints *endpoints;
     struct hooks *hooks; /* NULL without endpoints */
+    struct sweeper *sweeper;
+    struct load *load; /* what the workers have: duty reads it, the HTTP loops use it */
+    struct duty *duty;
     struct http_loop *loops[LIMIT_THREADS];
     size_t loop_count;
     atomic_size_t loops_stopped;
@@ -120,6 +128,8 @@ static void on_dispatcher_stopped(void *ctx)
         http_loop_join(&e->loops[i]);
     e->loop_count = 0;
     hooks_stop(&e->hooks);
+    duty_close(&e->duty);
+    sweeper_close(&e->sweeper);
     dispatcher_free(&e->dispatcher);
     stop_child(e);
 }
@@ -129,6 +139,8 @@ static void stop_dispatcher(struct engine *e)
     if (e->dispatcher_stopping)
         return;
     e->dispatcher_stopping = true;
+    if (e->sweeper != NULL)
+        sweeper_stop(e->sweeper);
     if (e->dispatcher != NULL)
         dispatcher_stop(e->dispatcher, (uint32_t)config_number(e->config, SETTING_STOP_MS),
                         on_dispatcher_stopped, e);
@@ -250,6 +262,24 @@ static int open_hooks(struct engine *e, struct err *err)
     return e->hooks == NULL ? -1 : 0;
 }
 
+static void write_note(const struct life_step *step, struct buf *out)
+{
+    const struct step_body body = {.step = *step};
+    step_encode_note(&body, out);
+}
+
+static int open_sweeper(struct engine *e, struct err *err)
+{
+    const struct sweeper_options options = {.dispatcher = e->dispatcher,
+                                            .target = e->target,
+                                            .library = functions_lua,
+                                            .policy = current_policy,
+                                            .ctx = e,
+                                            .write_note = write_note};
+    e->sweeper = sweeper_new(&e->loop, &options, err);
+    return e->sweeper == NULL ? -1 : 0;
+}
+
 /* "127.0.0.1:8080" or "[::1]:8080"; its form was checked by config. */
 static void split_address(struct engine *e)
 {
@@ -266,6 +296,17 @@ static void split_address(struct engine *e)
     e->port = (int)port;
 }
 
+static int open_duty(struct engine *e, struct err *err)
+{
+    e->load = load_new();
+    if (e->load == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory at start");
+    const struct duty_options options = {
+        .loop = &e->loop, .target = e->target, .load = e->load, .policy = current_policy, .ctx = e};
+    e->duty = duty_start(&options, err);
+    return e->duty == NULL ? -1 : 0;
+}
+
 static size_t thread_count(const struct config *config)
 {
     long n = config_number(config, SETTING_THREADS);
@@ -280,6 +321,7 @@ static int open_loops(struct engine *e, struct err *err)
         .host = e->host,
         .drain_ms = LIMIT_HTTP_DRAIN_MS,
         .api = {.dispatcher = e->dispatcher,
+                .load = e->load,
                 .target = e->target,
                 .library = functions_lua,
                 .endpoints = e->endpoints,
@@ -368,13 +410,31 @@ static int start(struct engine *e, struct err *err)
     }
     open_handles(e);
     reload_start(e->reload, config_bool(e->config, SETTING_WATCH));
-    if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0 || open_hooks(e, err) < 0)
+    if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0 || open_sweeper(e, err) < 0 ||
+        open_duty(e, err) < 0 || open_hooks(e, err) < 0)
         return -1;
     atomic_store(&e->accepting, true);
     if (open_loops(e, err) < 0)
         return -1;
     announce(e);
     return 0;
+}
+
+/* Before anything asks the time. */
+static void set_clock(const struct config *config)
+{
+    char origin[CLOCK_RFC3339_BYTES], began[CLOCK_RFC3339_BYTES];
+    const int speed = (int)config_number(config, SETTING_CLOCK_SPEED);
+    const int64_t began_ms = config_time(config, SETTING_CLOCK_BEGAN, clock_real_ms());
+    const int64_t origin_ms = config_time(config, SETTING_CLOCK_ORIGIN, began_ms);
+    if (speed == 1 && origin_ms == began_ms)
+        return;
+    clock_run_fast(speed, began_ms, origin_ms);
+    log_write(LOG_WARN, "app", "clock_not_real", LOG_INT("speed", speed),
+              LOG_STR("shows", clock_format(origin_ms, origin)),
+              LOG_STR("at", clock_format(began_ms, began)),
+              LOG_STR("error", "clock-speed and clock-origin are for demonstrations only: no "
+                               "deadline of this engine is real"));
 }
 
 int engine_run(const struct config *config, struct err *err)
@@ -389,6 +449,7 @@ int engine_run(const struct config *config, struct err *err)
     (void)signal(SIGXFSZ, SIG_IGN);
     (void)log_parse_level(span_str(config_text(config, SETTING_LOG_LEVEL)), &level);
     log_set_level(level);
+    set_clock(config);
     raise_file_limit();
     if (metric_init() < 0 || uv_loop_init(&e->loop) < 0)
         return err_set(err, ERR_NOMEM, "out of memory at start");
@@ -399,6 +460,7 @@ int engine_run(const struct config *config, struct err *err)
     (void)uv_run(&e->loop, UV_RUN_DEFAULT);
 
     CHECK(uv_loop_close(&e->loop) == 0);
+    load_free(&e->load);
     if (result == 0)
         log_write(LOG_INFO, "app", "stopped", LOG_INT("code", 0));
     endpoints_free(&e->endpoints);

@@ -1,15 +1,46 @@
 #include "engine/base/clock.h"
 
+#include "engine/base/check.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-int64_t clock_now_ms(void)
+enum { NS_PER_MS = 1000000 };
+
+/* Set before there are threads, and only read from then on. */
+static struct {
+    bool on;
+    int speed;
+    int64_t began_ns; /* steady */
+    int64_t origin_ms;
+} fast = {.speed = 1};
+
+static int64_t real_ns(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return (int64_t)ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+int64_t clock_real_ms(void)
+{
+    return real_ns() / NS_PER_MS;
+}
+
+int64_t clock_now_ms(void)
+{
+    if (!fast.on)
+        return clock_real_ms();
+    const int64_t passed = (int64_t)clock_steady_ns() - fast.began_ns;
+    return fast.origin_ms + passed / NS_PER_MS * fast.speed +
+           passed % NS_PER_MS * fast.speed / NS_PER_MS;
+}
+
+int64_t clock_stretch_ms(int64_t real_ms)
+{
+    return real_ms * fast.speed;
 }
 
 uint64_t clock_steady_ns(void)
@@ -22,6 +53,34 @@ uint64_t clock_steady_ns(void)
 int64_t clock_steady_ms(void)
 {
     return (int64_t)(clock_steady_ns() / 1000000);
+}
+
+/* How far the real clock is ahead of the steady one. Between two askings the thread can be put
+ * aside; the shortest of some tries is the truest. */
+static int64_t real_ahead_ns(void)
+{
+    enum { TRIES = 16 };
+    uint64_t shortest = UINT64_MAX;
+    int64_t ahead = 0;
+    for (int i = 0; i < TRIES; i++) {
+        const uint64_t before = clock_steady_ns();
+        const int64_t real = real_ns();
+        const uint64_t took = clock_steady_ns() - before;
+        if (took < shortest) {
+            shortest = took;
+            ahead = real - (int64_t)(before + took / 2);
+        }
+    }
+    return ahead;
+}
+
+void clock_run_fast(int speed, int64_t began_ms, int64_t origin_ms)
+{
+    CHECK(speed >= 1 && speed <= CLOCK_SPEED_MAX);
+    fast.on = true;
+    fast.speed = speed;
+    fast.began_ns = began_ms * NS_PER_MS - real_ahead_ns();
+    fast.origin_ms = origin_ms;
 }
 
 /* In Hinnant's algorithms a year begins in March, so that the leap day is its last, and an era is

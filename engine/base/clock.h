@@ -30,12 +30,25 @@ struct clock_civil {
     int millis; /* 0..999 */
 };
 
-/* Now, in milliseconds since the epoch (CLOCK_REALTIME). */
+enum { CLOCK_SPEED_MAX = 2000 };
+
+/* Now, in milliseconds since the epoch: CLOCK_REALTIME, unless clock_run_fast says otherwise. */
 int64_t clock_now_ms(void);
-/* A steady clock in nanoseconds, for measuring spans (CLOCK_MONOTONIC). */
+/* Now, whatever clock_run_fast says. */
+int64_t clock_real_ms(void);
+/* A steady clock in nanoseconds, for measuring spans (CLOCK_MONOTONIC); never fast. */
 uint64_t clock_steady_ns(void);
-/* A steady clock in milliseconds. */
+/* A steady clock in milliseconds; never fast. */
 int64_t clock_steady_ms(void);
+
+/* For demonstrations and tests: from now on clock_now_ms says `origin_ms` for the real instant
+ * `began_ms` and goes on from there `speed` times as fast (1..CLOCK_SPEED_MAX). It follows the
+ * steady clock, so a change of the system's time does not move it. Processes of one machine that
+ * are given the same three numbers have the same time. Before any thread that asks the time. */
+void clock_run_fast(int speed, int64_t began_ms, int64_t origin_ms);
+/* How much clock_now_ms moves on while real_ms pass: real_ms itself, unless it runs fast. For
+ * waits that are real (a poll, a claim) and instants that are clock_now_ms's. */
+int64_t clock_stretch_ms(int64_t real_ms);
 
 struct clock_civil clock_to_civil(int64_t ms);
 /* The instant of a civil time; the fields must be in range (see clock_civil_valid). */

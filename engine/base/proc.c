@@ -40,7 +40,7 @@ static void find_start(void)
     int64_t ticks = start_ticks();
     if (ticks < 0 || clock_gettime(CLOCK_BOOTTIME, &up) != 0)
         return;
-    int64_t boot_ms = clock_now_ms() - ((int64_t)up.tv_sec * 1000 + up.tv_nsec / 1000000);
+    int64_t boot_ms = clock_real_ms() - ((int64_t)up.tv_sec * 1000 + up.tv_nsec / 1000000);
     start_ms = boot_ms + ticks * 1000 / sysconf(_SC_CLK_TCK);
 }
 

@@ -63,7 +63,7 @@ static const char *status_text(int status)
 /* The Date of this second. */
 static const char *date_text(struct http_server *server)
 {
-    int64_t now = clock_now_ms() / 1000;
+    int64_t now = clock_real_ms() / 1000;
     if (now != server->date_s || server->date[0] == '\0') {
         time_t seconds = (time_t)now;
         struct tm tm;

@@ -219,7 +219,33 @@ static void add_post(const struct directory *directory, struct route *route, uin
     route->posts[route->post_count++] = id;
 }
 
-static void to_area(const struct directory *directory, struct route *route, uint32_t area)
+static struct load_of load_of(const struct directory *directory, const struct route_query *query,
+                              uint32_t worker)
+{
+    return load_get(query->load, directory_worker(directory, worker)->id);
+}
+
+/* Who of an area's desk gets the next order. Compares as it goes, so that a desk may have any
+ * length. */
+static uint32_t choose_at_desk(const struct directory *directory, const struct directory_area *area,
+                               const struct route_query *query)
+{
+    uint32_t best = DIRECTORY_NONE;
+    struct load_of pair[2] = {{0}};
+    for (uint32_t w = area->desk; w != DIRECTORY_NONE; w = directory_worker(directory, w)->next) {
+        if (!on_duty(directory, w, query->now))
+            continue;
+        pair[1] = load_of(directory, query, w);
+        if (best == DIRECTORY_NONE || load_choose(pair, 2) == 1) {
+            best = w;
+            pair[0] = pair[1];
+        }
+    }
+    return best == DIRECTORY_NONE ? area->worker : best;
+}
+
+static void to_area(const struct directory *directory, struct route *route, uint32_t area,
+                    const struct route_query *query)
 {
     const struct directory_area *a = directory_area(directory, area);
     bool street = is_street(directory, area);
@@ -227,21 +253,37 @@ static void to_area(const struct directory *directory, struct route *route, uint
     route->street = directory_area(directory, a->street)->id;
     route->grid_name = a->name;
     route->reason = street ? ROUTE_STREET_TRIAGE : ROUTE_COMMUNITY;
-    set_worker(directory, route, a->worker, street ? SPAN("triage") : SPAN("station"));
+    const uint32_t chosen = choose_at_desk(directory, a, query);
+    set_worker(directory, route, chosen, street ? SPAN("triage") : SPAN("station"));
     route->post_count = 0;
+    add_post(directory, route, chosen);
     add_post(directory, route, a->worker);
 }
 
+static bool is_full(const struct directory *directory, const struct route_query *query,
+                    uint32_t worker)
+{
+    return query->capacity > 0 && load_of(directory, query, worker).open >= query->capacity;
+}
+
+static bool is_for_backup(const struct directory *directory, const struct directory_grid *g,
+                          const struct route_query *query)
+{
+    if (g->b == DIRECTORY_NONE || !on_duty(directory, g->b, query->now))
+        return false;
+    return !on_duty(directory, g->a, query->now) ||
+           (is_full(directory, query, g->a) && !is_full(directory, query, g->b));
+}
+
 static void to_grid(const struct directory *directory, struct route *route, uint32_t grid,
-                    enum route_reason reason, int64_t now)
+                    enum route_reason reason, const struct route_query *query)
 {
     const struct directory_grid *g = directory_grid(directory, grid);
-    to_area(directory, route, g->area);
+    to_area(directory, route, g->area, query);
     route->grid = g->id;
     route->grid_name = g->name;
     route->reason = reason;
-    bool backup =
-        g->b != DIRECTORY_NONE && !on_duty(directory, g->a, now) && on_duty(directory, g->b, now);
+    const bool backup = is_for_backup(directory, g, query);
     set_worker(directory, route, backup ? g->b : g->a, backup ? SPAN("B") : SPAN("A"));
     route->post_count = 0;
     add_post(directory, route, g->a);
@@ -256,25 +298,25 @@ void directory_route(const struct directory *directory, const struct route_query
     *route = (struct route){.reason = ROUTE_STREET_TRIAGE};
     uint32_t grid = directory_find(&directory->grid_keys, query->grid);
     if (grid != DIRECTORY_NONE) {
-        to_grid(directory, route, grid, ROUTE_EXPLICIT_GRID, query->now);
+        to_grid(directory, route, grid, ROUTE_EXPLICIT_GRID, query);
         return;
     }
     uint32_t within = directory_find(&directory->area_keys, query->community);
     if (query->has_point)
         grid = find_polygon(directory, (struct point){query->lat, query->lon}, within);
     if (grid != DIRECTORY_NONE) {
-        to_grid(directory, route, grid, ROUTE_POLYGON, query->now);
+        to_grid(directory, route, grid, ROUTE_POLYGON, query);
         return;
     }
     struct candidate best = find_name(directory, query, within);
     const struct directory_name *name =
         best.rank == RANK_NONE ? NULL : directory_name(directory, best.name);
     if (name != NULL && name->of_grid)
-        to_grid(directory, route, name->owner, ROUTE_PLACE_NAME, query->now);
+        to_grid(directory, route, name->owner, ROUTE_PLACE_NAME, query);
     else if (name != NULL)
-        to_area(directory, route, name->owner);
+        to_area(directory, route, name->owner, query);
     else
-        to_area(directory, route, within == DIRECTORY_NONE ? 0 : within);
+        to_area(directory, route, within == DIRECTORY_NONE ? 0 : within, query);
     if (name != NULL)
         route->matched = name->text;
 }
@@ -335,6 +377,31 @@ void directory_area_at(const struct directory *directory, size_t i, struct span 
     const struct directory_area *at = directory_area(directory, (uint32_t)i);
     *area = at->id;
     *street = directory_area(directory, at->street)->id;
+}
+
+static bool desk_staffed(const struct directory *directory, const struct directory_area *area,
+                         int64_t now)
+{
+    for (uint32_t w = area->desk; w != DIRECTORY_NONE; w = directory_worker(directory, w)->next)
+        if (on_duty(directory, w, now))
+            return true;
+    return false;
+}
+
+void directory_unstaffed(const struct directory *directory, int64_t now,
+                         void (*on_place)(void *ctx, struct span id, bool is_grid), void *ctx)
+{
+    for (uint32_t i = 0; i < directory->areas.count; i++) {
+        const struct directory_area *area = directory_area(directory, i);
+        if (!desk_staffed(directory, area, now))
+            on_place(ctx, area->id, false);
+    }
+    for (uint32_t i = 0; i < directory->grids.count; i++) {
+        const struct directory_grid *grid = directory_grid(directory, i);
+        if (!on_duty(directory, grid->a, now) &&
+            (grid->b == DIRECTORY_NONE || !on_duty(directory, grid->b, now)))
+            on_place(ctx, grid->id, true);
+    }
 }
 
 bool directory_on_duty(const struct directory *directory, struct span worker, int64_t now)

@@ -11,8 +11,12 @@
  *
  * Among place names the longest wins; when two grids are named equally well, the address beats the
  * title and the title the text. A community given by field narrows polygon and place_name to its
- * own grids. The worker is the grid's A post when on shift, else B when on shift, else A all the
- * same.
+ * own grids.
+ *
+ * A grid's worker is A, or B when B is on shift and A is not, or when A has its capacity of open
+ * orders and B, on shift too, has not. For a station or a street's triage the equals are its head
+ * and those of its workers who hold no post of a grid: of those on shift the one with the fewest
+ * open orders, then the longest idle. When nobody is on shift it is A, or the head, all the same.
  */
 #ifndef JIESU_MODEL_DIRECTORY_H
 #define JIESU_MODEL_DIRECTORY_H
@@ -20,6 +24,7 @@
 #include "classifiers/text.h"
 #include "engine/base/err.h"
 #include "engine/base/span.h"
+#include "engine/model/load.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +55,8 @@ struct route_query {
     struct span address;     /* may be empty */
     const struct text *text; /* normalised title and body; may be NULL */
     int64_t now;             /* for shifts */
+    const struct load *load; /* NULL: as if nobody had an order */
+    int64_t capacity;        /* open orders from which on A is spared; 0: no such number */
 };
 
 /* The posts that answer for a place: A, B, leader, head. */
@@ -100,6 +107,9 @@ size_t directory_area_count(const struct directory *directory);
 /* The i-th one's id and its street's (for a street the same). */
 void directory_area_at(const struct directory *directory, size_t i, struct span *area,
                        struct span *street);
+/* Each grid whose A and B, and each station and triage whose workers, are all off shift. */
+void directory_unstaffed(const struct directory *directory, int64_t now,
+                         void (*on_place)(void *ctx, struct span id, bool is_grid), void *ctx);
 /* True when there is such a worker and one of their shifts covers the instant. */
 bool directory_on_duty(const struct directory *directory, struct span worker, int64_t now);
 /* The station head of a community, or the triage of a street; empty when there is no such place. */

@@ -64,6 +64,8 @@ static int resolve_post(struct loader *loader, const struct loader_post *post)
                        SPAN_ARG(post->place), SPAN_ARG(post->id),
                        SPAN_ARG(directory_area(d, post->area)->id),
                        SPAN_ARG(directory_area(d, directory_worker(d, worker)->area)->id));
+    if (post->kind != POST_HEAD)
+        directory_worker(d, worker)->in_grid = true;
     if (post->kind == POST_HEAD)
         directory_area(d, post->owner)->worker = worker;
     else if (post->kind == POST_A)
@@ -77,6 +79,27 @@ static int resolve_post(struct loader *loader, const struct loader_post *post)
     else
         directory_grid(d, post->owner)->leader = worker;
     return 0;
+}
+
+/* Who answers for an area itself: its head first, then those of its workers, in the files' order,
+ * who hold no post of a grid. */
+static void seat_desks(struct directory *d)
+{
+    for (uint32_t i = 0; i < d->areas.count; i++)
+        directory_area(d, i)->desk = DIRECTORY_NONE;
+    for (uint32_t i = (uint32_t)d->workers.count; i-- > 0;) {
+        struct directory_worker *worker = directory_worker(d, i);
+        struct directory_area *area = directory_area(d, worker->area);
+        if (worker->in_grid || area->worker == i)
+            continue;
+        worker->next = area->desk;
+        area->desk = i;
+    }
+    for (uint32_t i = 0; i < d->areas.count; i++) {
+        struct directory_area *area = directory_area(d, i);
+        directory_worker(d, area->worker)->next = area->desk;
+        area->desk = area->worker;
+    }
 }
 
 static int compare_folded(const void *a, const void *b)
@@ -134,6 +157,7 @@ static int resolve(struct loader *loader)
     for (size_t i = 0; i < loader->posts.count; i++)
         if (resolve_post(loader, &posts[i]) != 0)
             return -1;
+    seat_desks(d);
     return build_names(loader);
 }
 

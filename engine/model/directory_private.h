@@ -22,6 +22,7 @@ struct directory_area {
     struct span id, name;
     uint32_t street; /* the area of its street; a street's own */
     uint32_t worker; /* triage of a street, station head of a community */
+    uint32_t desk;   /* the first of those who answer for the area itself: worker */
 };
 
 struct directory_grid {
@@ -35,6 +36,8 @@ struct directory_grid {
 struct directory_worker {
     struct span id, name;
     uint32_t area;
+    bool in_grid;                    /* holds a post of a grid */
+    uint32_t next;                   /* at the desk of its area, or DIRECTORY_NONE */
     size_t first_shift, shift_count; /* none: always on duty */
 };
 

@@ -51,8 +51,8 @@ static bool waits_for_review(const struct order *order)
 }
 
 int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
-                 const struct complaint *complaint, int64_t now, struct order *order,
-                 struct err *err)
+                 const struct load *load, const struct complaint *complaint, int64_t now,
+                 struct order *order, struct err *err)
 {
     const struct directory *directory = policy_directory(policy);
     if (check_place(directory, complaint, err) != 0 ||
@@ -67,6 +67,8 @@ int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
         .address = complaint->address,
         .text = rules_scratch_text(scratch),
         .now = now,
+        .load = load,
+        .capacity = process_numbers(policy_process(policy))->capacity,
     };
     directory_route(directory, &query, &order->route);
     order->triage = waits_for_review(order);

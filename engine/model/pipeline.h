@@ -14,11 +14,11 @@
 #include "engine/model/order.h"
 #include "engine/model/policy.h"
 
-/* Fills *order (its id too). The complaint, the policy and the scratch must outlive its use. 0, or
+/* Fills *order (its id too). load is what the workers have, or NULL. The complaint, the policy and the scratch must outlive its use. 0, or
  * -1 and *err: ERR_INVALID (bad UTF-8, unknown grid or community: the text names the field),
  * ERR_NOMEM. */
 int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
-                 const struct complaint *complaint, int64_t now, struct order *order,
-                 struct err *err);
+                 const struct load *load, const struct complaint *complaint, int64_t now,
+                 struct order *order, struct err *err);
 
 #endif

@@ -14,6 +14,7 @@ enum {
     RETURNS_MAX = 100,
     DAYS_MAX = 366,
     HOURS_MAX = 8784,
+    OPEN_MAX = 100000,
     TURNS_MAX = 20,
     ESCALATIONS_MAX = 100,
     ARENA_BYTES = 4096
@@ -98,6 +99,7 @@ static const struct {
     {"reopen", "resolve_hours", HOURS_MAX, CLOCK_HOUR_MS,
      offsetof(struct process_numbers, reopen_resolve_ms)},
     {"extension", "days", DAYS_MAX, CLOCK_DAY_MS, offsetof(struct process_numbers, extension_ms)},
+    {"capacity", "open", OPEN_MAX, 1, offsetof(struct process_numbers, capacity)},
     {"handover", "turns", TURNS_MAX, 1, offsetof(struct process_numbers, handover_turns)},
 };
 
@@ -320,9 +322,8 @@ static int read_reasons(struct process *process, const struct yaml_doc *doc, str
 
 static int read_process(struct process *process, const struct yaml_doc *doc, struct err *err)
 {
-    static const char *const known[] = {"returns",    "reopen",   "extension",
-                                        "handover",   "warnings", "tell",
-                                        "escalation", "reasons",  NULL};
+    static const char *const known[] = {"returns",  "reopen", "extension",  "capacity", "handover",
+                                        "warnings", "tell",   "escalation", "reasons",  NULL};
     if (yaml_expect_map(doc, yaml_root(doc), known, err) != 0)
         return -1;
     for (size_t n = 0; n < NUMBERS; n++) {

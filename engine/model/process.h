@@ -20,6 +20,7 @@ struct process_numbers {
     int64_t reopen_ms;         /* how long after it was done an order may be reopened */
     int64_t reopen_resolve_ms; /* and how long the second attempt may take */
     int64_t extension_ms;      /* how far away an extended deadline may lie */
+    int64_t capacity;          /* open orders from which on A's new ones go to B */
     int64_t handover_turns;    /* the time to respond is so many turns of one post each */
     struct warning_shares warnings;
 };

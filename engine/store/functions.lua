@@ -4,8 +4,8 @@
 -- Everything jiesu writes to Redis, as functions: one call is one step, whole or absent. Redis keeps the
 -- writes of a call together (MULTI/EXEC in the append-only file), so a crash never leaves half of one.
 --
--- Every call may be made again. A create is known by its order's hash, a step by its id, a claim by its key:
--- the second call changes nothing and tells what the first one did.
+-- Every call may be made again. A create is known by its order's hash, a step by its id: the second call
+-- changes nothing and tells what the first one did. (An idempotency key is claimed by one SET, see record.h.)
 --
 -- Keys are declared, but for those that only the order's hash names, or that belong to a worker who is known
 -- only when the step is taken: the queues it leaves and enters, the notices of who is told, the counts of who
@@ -15,18 +15,6 @@
 -- jiesu_version: the number in the second line of this file.
 local function version()
   return 4
-end
-
--- jiesu_claim KEYS claim ARGV id body ttl -> {'claimed', id}: the key is new and now stands for this order;
--- {'same', id}: it was claimed with this body, for the order id; {'other', id}: with another body.
-local function claim(keys, argv)
-  local held = redis.call('HMGET', keys[1], 'id', 'body')
-  if held[1] then
-    return {held[2] == argv[2] and 'same' or 'other', held[1]}
-  end
-  redis.call('HSET', keys[1], 'id', argv[1], 'body', argv[2])
-  redis.call('EXPIRE', keys[1], argv[3])
-  return {'claimed', argv[1]}
 end
 
 -- A fence against half a transaction in the append-only file. When the file ends in the middle of a command inside
@@ -481,14 +469,17 @@ local function step(keys, argv)
   return {'done', target, version}
 end
 
--- jiesu_due KEYS due ARGV now until most field ... -> {ulid, due, {value, ...}} of at most `most` orders that are
--- due, those due first first, with these fields of their hashes (the first is one that every order has). Each is
--- put off to `until`, so that nobody else takes it meanwhile, and it comes again when whoever took it is gone.
--- What is no order (any more) is forgotten.
+-- jiesu_due KEYS due ARGV now until most field ... -> {count, {ulid, due, {value, ...}}, ...}: how many orders are
+-- due, and at most `most` of them, those due first first, with these fields of their hashes (the first is one that
+-- every order has). Each of these is put off to `until`, so that nobody else takes it meanwhile, and it comes
+-- again when whoever took it is gone. What is no order (any more) is forgotten.
 local function due(keys, argv)
   local prefix = string.match(keys[1], '^(.*)due$')
   local ready = redis.call('ZRANGE', keys[1], '-inf', argv[1], 'BYSCORE', 'LIMIT', 0, argv[3], 'WITHSCORES')
-  local found, later = {}, {}
+  local found, later = {#ready / 2}, {}
+  if #ready == 2 * argv[3] then
+    found[1] = redis.call('ZCOUNT', keys[1], '-inf', argv[1])
+  end
   for i = 1, #ready, 2 do
     local held = redis.call('HMGET', prefix .. 'order:' .. ready[i], unpack(argv, 4))
     if held[1] then
@@ -504,10 +495,11 @@ local function due(keys, argv)
   return found
 end
 
--- jiesu_defer KEYS order due ARGV ulid version at -> 'deferred': the order is to be looked at next at that time ('':
--- never); 'changed': it is of another version by now, and due as soon as it was seen to be.
+-- jiesu_defer KEYS order due ARGV ulid version at now -> 'deferred': the order is to be looked at next at that time
+-- ('': never); 'changed': it is of another version by now, and so due now.
 local function defer(keys, argv)
   if redis.call('HGET', keys[1], 'version') ~= argv[2] then
+    redis.call('ZADD', keys[2], 'XX', 'LT', argv[4], argv[1])
     return 'changed'
   end
   set_due(keys[2], argv[3], argv[1])
@@ -703,7 +695,6 @@ local function hook_state(keys, argv)
 end
 
 redis.register_function{function_name = 'jiesu_version', callback = version, flags = {'no-writes'}}
-redis.register_function('jiesu_claim', claim)
 redis.register_function('jiesu_create', create)
 redis.register_function('jiesu_step', step)
 redis.register_function('jiesu_queue', queue)

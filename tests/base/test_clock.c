@@ -254,6 +254,44 @@ static void test_clocks_run(void **state)
                 before_ms <= (int64_t)(after / 1000000));
 }
 
+/* Last: the clock stays fast. */
+static void test_a_fast_clock(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_stretch_ms(250), 250);
+    assert_in_range((uint64_t)(clock_real_ms() + 5 - clock_now_ms()), 0, 10);
+
+    const int64_t origin = 1772409600000; /* 2026-03-02T08:00:00+08:00 */
+    const int speeds[] = {1, 60, 1440, CLOCK_SPEED_MAX};
+    for (size_t i = 0; i < sizeof(speeds) / sizeof(speeds[0]); i++) {
+        /* What the two clocks say must agree, whatever the thread was put aside for. */
+        const int64_t began = clock_real_ms() - 500;
+        clock_run_fast(speeds[i], began, origin);
+        const int64_t before = clock_real_ms(), now = clock_now_ms(), after = clock_real_ms();
+        assert_true(now >= origin + (before - began - 1) * speeds[i]);
+        assert_true(now <= origin + (after - began + 2) * speeds[i]);
+        assert_int_equal(clock_stretch_ms(250), 250 * speeds[i]);
+    }
+    /* Fine steps too, never backwards, and the other clocks stay real. */
+    const uint64_t steady = clock_steady_ns();
+    const int64_t real = clock_real_ms();
+    int64_t last = clock_now_ms(), steps = 0;
+    const int64_t until = last + clock_stretch_ms(20);
+    while (last < until) {
+        const int64_t now = clock_now_ms();
+        assert_true(now >= last);
+        steps += now != last;
+        last = now;
+    }
+    assert_true(steps > 20);
+    assert_true(clock_steady_ns() - steady >= 19000000);
+    assert_in_range((uint64_t)(clock_real_ms() - real), 15, 5000);
+
+    /* An instant to come is counted down to. */
+    clock_run_fast(10, clock_real_ms() + 10000, origin);
+    assert_in_range((uint64_t)(origin - clock_now_ms()), 50000, 100000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_mutations_stay_in_bounds),
         cmocka_unit_test(test_civil_bounds),
         cmocka_unit_test(test_clocks_run),
+        cmocka_unit_test(test_a_fast_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

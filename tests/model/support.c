@@ -153,6 +153,7 @@ const char sample_process[] =
     "returns: {most: 2}\n"
     "reopen: {days: 7, resolve_hours: 24}\n"
     "extension: {days: 15}\n"
+    "capacity: {open: 30}\n"
     "handover: {turns: 3}\n"
     "warnings: {blue: 0.5, yellow: 0.8, red: 1}\n"
     "tell: {blue: [holder], yellow: [holder, leader], red: [holder, leader, head]}\n"

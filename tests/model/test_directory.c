@@ -602,11 +602,148 @@ static void posts(void **state)
     }
 }
 
+static const char desk_directory[] =
+    "street: {id: dj, name: 大井街道, triage: t-1}\n"
+    "communities:\n"
+    "  - id: sanjing\n"
+    "    name: 三井社区\n"
+    "    station: s-1\n"
+    "    grids:\n"
+    "      - {id: sj-01, name: 三井社区第一网格, a: g-1, b: g-2, leader: g-3}\n"
+    "      - {id: sj-02, name: 三井社区第二网格, a: g-4}\n"
+    "workers:\n"
+    "  - {id: t-2, name: 甲, community: dj, shifts: [mon-fri 08:00-18:00]}\n"
+    "  - {id: t-1, name: 乙, community: dj, shifts: [mon-fri 08:00-22:00]}\n"
+    "  - {id: t-3, name: 丙, community: dj, shifts: [mon-fri 08:00-18:00]}\n"
+    "  - {id: s-1, name: 丁, community: sanjing}\n"
+    "  - {id: s-2, name: 戊, community: sanjing, shifts: [mon-fri 08:00-18:00]}\n"
+    "  - {id: g-1, name: 己, community: sanjing, shifts: [mon-fri 08:00-18:00]}\n"
+    "  - {id: g-2, name: 庚, community: sanjing, shifts: [mon-fri 12:00-22:00]}\n"
+    "  - {id: g-3, name: 辛, community: sanjing}\n"
+    "  - {id: g-4, name: 壬, community: sanjing, shifts: [mon-fri 08:00-18:00]}\n";
+
+static struct directory *load_desks(void)
+{
+    struct err err;
+    struct folder own = folder_new();
+    folder_write(&own, "d.yaml", desk_directory);
+    struct directory *directory = directory_load(own.path, &err);
+    if (directory == NULL)
+        fail_msg("%s", err.text);
+    folder_remove(&own);
+    return directory;
+}
+
+/* Who gets the order when these have so many, the last at such a time. */
+static void orders_are_balanced(void **state)
+{
+    (void)state;
+    /* clang-format off */
+    static const struct {
+        const char *at, *grid, *community;
+        struct { const char *worker; struct load_of of; } has[4];
+        const char *worker, *post;
+    } rows[] = {
+        /* triage: nobody has any: the one named; off shift does not count */
+        {"2025-03-03 10:00", "", "dj", {{"", {0}}}, "t-1", "triage"},
+        {"2025-03-03 10:00", "", "dj", {{"t-1", {1, 5}}}, "t-2", "triage"},
+        {"2025-03-03 10:00", "", "dj", {{"t-1", {1, 5}}, {"t-2", {0, 9}}}, "t-3", "triage"},
+        {"2025-03-03 10:00", "", "dj", {{"t-1", {2, 5}}, {"t-2", {1, 9}}, {"t-3", {1, 8}}}, "t-3", "triage"},
+        {"2025-03-03 19:00", "", "dj", {{"t-1", {9, 5}}}, "t-1", "triage"},
+        {"2025-03-03 23:00", "", "dj", {{"t-1", {9, 5}}}, "t-1", "triage"},
+        /* station: its head and who has no grid; none of the grids' */
+        {"2025-03-03 10:00", "", "sanjing", {{"", {0}}}, "s-1", "station"},
+        {"2025-03-03 10:00", "", "sanjing", {{"s-1", {1, 1}}}, "s-2", "station"},
+        {"2025-03-03 10:00", "", "sanjing", {{"s-1", {1, 1}}, {"s-2", {2, 1}}}, "s-1", "station"},
+        {"2025-03-03 19:00", "", "sanjing", {{"s-1", {50, 1}}}, "s-1", "station"},
+        /* a grid: B when A is full and B, on shift, is not; full is 5 */
+        {"2025-03-03 13:00", "sj-01", "", {{"g-1", {4, 1}}}, "g-1", "A"},
+        {"2025-03-03 13:00", "sj-01", "", {{"g-1", {5, 1}}}, "g-2", "B"},
+        {"2025-03-03 13:00", "sj-01", "", {{"g-1", {5, 1}}, {"g-2", {4, 1}}}, "g-2", "B"},
+        {"2025-03-03 13:00", "sj-01", "", {{"g-1", {9, 1}}, {"g-2", {5, 1}}}, "g-1", "A"},
+        {"2025-03-03 09:00", "sj-01", "", {{"g-1", {9, 1}}}, "g-1", "A"},
+        {"2025-03-03 19:00", "sj-01", "", {{"g-2", {9, 1}}}, "g-2", "B"},
+        {"2025-03-03 13:00", "sj-02", "", {{"g-4", {9, 1}}}, "g-4", "A"},
+    };
+    /* clang-format on */
+    struct directory *directory = load_desks();
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct load *load = load_new();
+        for (size_t n = 0; n < COUNT(rows[i].has); n++)
+            if (rows[i].has[n].worker != NULL)
+                load_add(load, span_str(rows[i].has[n].worker), rows[i].has[n].of);
+        struct route_query query = {.grid = span_str(rows[i].grid),
+                                    .community = span_str(rows[i].community),
+                                    .now = at(rows[i].at),
+                                    .load = load,
+                                    .capacity = 5};
+        struct route route;
+        directory_route(directory, &query, &route);
+        assert_span(route.worker, rows[i].worker);
+        assert_span(route.post, rows[i].post);
+        /* without a number nobody is ever full */
+        query.capacity = 0;
+        directory_route(directory, &query, &route);
+        if (rows[i].grid[0] != '\0')
+            assert_span(route.post, strcmp(rows[i].at, "2025-03-03 19:00") == 0 ? "B" : "A");
+        load_free(&load);
+    }
+    directory_free(&directory);
+}
+
+/* The chosen one's turn is first, the head's comes after it. */
+static void posts_of_a_desk(void **state)
+{
+    (void)state;
+    struct directory *directory = load_desks();
+    struct load *load = load_new();
+    load_add(load, SPAN("s-1"), (struct load_of){1, 1});
+    const struct route_query query = {
+        .community = SPAN("sanjing"), .now = at("2025-03-03 10:00"), .load = load};
+    struct route route;
+    directory_route(directory, &query, &route);
+    assert_int_equal(route.post_count, 2);
+    assert_span(route.posts[0], "s-2");
+    assert_span(route.posts[1], "s-1");
+    load_free(&load);
+    directory_free(&directory);
+}
+
+static void note_place(void *ctx, struct span id, bool is_grid)
+{
+    char *out = ctx;
+    const size_t len = strlen(out);
+    (void)snprintf(out + len, 64 - len, "%s%.*s ", is_grid ? "" : "@", SPAN_ARG(id));
+}
+
+static void unstaffed_places_are_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *at, *places;
+    } rows[] = {
+        {"2025-03-03 10:00", ""},
+        {"2025-03-03 18:00", "sj-02 "},
+        {"2025-03-03 22:00", "@dj sj-01 sj-02 "},
+        {"2025-03-08 10:00", "@dj sj-01 sj-02 "},
+    };
+    struct directory *directory = load_desks();
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char places[64] = "";
+        directory_unstaffed(directory, at(rows[i].at), note_place, places);
+        assert_string_equal(places, rows[i].places);
+    }
+    directory_free(&directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offices),
         cmocka_unit_test(posts),
+        cmocka_unit_test(orders_are_balanced),
+        cmocka_unit_test(posts_of_a_desk),
+        cmocka_unit_test(unstaffed_places_are_found),
         cmocka_unit_test(orders_find_their_worker),
         cmocka_unit_test(routes_have_names_for_people),
         cmocka_unit_test(long_addresses),

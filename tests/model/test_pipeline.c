@@ -50,7 +50,7 @@ static struct order run(const struct complaint *complaint)
 {
     struct order order;
     struct err err;
-    if (pipeline_run(policy, scratch, complaint, monday(), &order, &err) != 0)
+    if (pipeline_run(policy, scratch, NULL, complaint, monday(), &order, &err) != 0)
         fail_msg("%s", err.text);
     return order;
 }
@@ -176,8 +176,8 @@ static void wrong_fields_are_named(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct order order;
         struct err err = {0};
-        assert_int_equal(pipeline_run(policy, scratch, &rows[i].complaint, monday(), &order, &err),
-                         -1);
+        assert_int_equal(
+            pipeline_run(policy, scratch, NULL, &rows[i].complaint, monday(), &order, &err), -1);
         assert_int_equal(err.code, ERR_INVALID);
         assert_true(span_starts(span_str(err.text), span_str(rows[i].message)));
         assert_null(strstr(err.text, "secret")); /* what the resident sent is not repeated */
@@ -194,7 +194,7 @@ static void every_allocation_may_fail(void **state)
         struct order order;
         struct err err = {0};
         mem_fail_at(n);
-        int result = pipeline_run(policy, fresh, &complaint, monday(), &order, &err);
+        int result = pipeline_run(policy, fresh, NULL, &complaint, monday(), &order, &err);
         uint64_t asked = mem_asked();
         mem_fail_at(0);
         if (result != 0)
@@ -219,7 +219,7 @@ static void with_the_rules_of_the_repository(void **state)
         fail_msg("%s", err.text);
     struct complaint complaint = {.text = SPAN("碧湖花园3栋楼道着火了，有老人被困！")};
     struct order order;
-    assert_int_equal(pipeline_run(real, scratch, &complaint, monday(), &order, &err), 0);
+    assert_int_equal(pipeline_run(real, scratch, NULL, &complaint, monday(), &order, &err), 0);
     assert_int_equal(order.verdict.urgency, URGENCY_RED);
     assert_true(order.urgent);
     assert_true(order.deadlines.by[CLOCK_ARRIVE] != 0);

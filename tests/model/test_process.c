@@ -46,6 +46,7 @@ static void the_sample(void **state)
     assert_true(numbers->reopen_ms == 7 * CLOCK_DAY_MS);
     assert_true(numbers->reopen_resolve_ms == CLOCK_DAY_MS);
     assert_true(numbers->extension_ms == 15 * CLOCK_DAY_MS);
+    assert_int_equal(numbers->capacity, 30);
     assert_true(numbers->warnings.from[WARNING_BLUE] == 0.5);
     assert_true(numbers->warnings.from[WARNING_RED] == 1);
     assert_span(process_reasons(process, STEP_RETURN), "not_mine, busy");

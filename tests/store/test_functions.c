@@ -74,16 +74,6 @@ static void test_version(void **state)
     assert_non_null(strstr(functions_lua, "\n-- version 4\n"));
 }
 
-static void test_claim(void **state)
-{
-    (void)state;
-    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.A aa 60"), "claimed\nc1.A");
-    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.B aa 60"), "same\nc1.A");
-    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.A bb 60"), "other\nc1.A");
-    long ttl = strtol(ask("TTL jiesu:claim:1"), NULL, 10);
-    assert_in_range(ttl, 50, 60);
-}
-
 static void test_create(void **state)
 {
     (void)state;
@@ -158,7 +148,8 @@ static void test_steps(void **state)
         ask(STEP "resolve r0 worker w2 holder accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "conflict\naccepted\n2\nrefused");
     assert_string_equal(
-        ask(STEP "resolve r1 worker w2 holder assigned,accepted resolved 99 '' 0 '' '' '' '' {} ''"),
+        ask(STEP
+            "resolve r1 worker w2 holder assigned,accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "done\nresolved\n3");
     /* Seen before: says what it led to, not what came after. */
     assert_string_equal(
@@ -214,9 +205,8 @@ static void test_hand_over(void **state)
     (void)state;
     create("X", "w1");
     ask("HSET " ORDER "X urgent 1");
-    assert_string_equal(
-        ask(STEP "hand e1 engine '' any dispatched '' 100 1 1 '' +w2 '' 900 {} w9"),
-        "done\ndispatched\n2");
+    assert_string_equal(ask(STEP "hand e1 engine '' any dispatched '' 100 1 1 '' +w2 '' 900 {} w9"),
+                        "done\ndispatched\n2");
     assert_string_equal(ask("HGET " ORDER "X worker"), "w2");
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w2:urgent"), "1");
@@ -276,8 +266,9 @@ static void test_events(void **state)
     const char *events = ask("XRANGE jiesu:{c1}:events - +");
     assert_non_null(strstr(events, "order\nX\nversion\n1\nstep\ncreate\nat\n\nby\nengine\nfrom\n\n"
                                    "to\ndispatched\nworker\nw1\nentry\n"));
-    assert_non_null(strstr(events, "version\n2\nstep\nreview\nat\n100\nby\nstation\nfrom\n"
-                                   "dispatched\nto\ndispatched\nworker\nw1\nentry\n{\"version\":2,"));
+    assert_non_null(strstr(events,
+                           "version\n2\nstep\nreview\nat\n100\nby\nstation\nfrom\n"
+                           "dispatched\nto\ndispatched\nworker\nw1\nentry\n{\"version\":2,"));
     assert_non_null(strstr(events, "category\nc/d\nkind\n\ngrid\n\nclass\nordinary\nspecial\n1"));
 }
 
@@ -291,15 +282,19 @@ static void test_due(void **state)
     create("B", "w1");
     create("C", "w1");
     ask("ZADD jiesu:{c1}:due 900 B 5000 C 800 gone");
-    assert_string_equal(ask(DUE "700 3000 10 state version"), "");
-    assert_string_equal(ask(DUE "2000 3000 2 state none"), "B\n900\ndispatched\n(nil)");
+    assert_string_equal(ask(DUE "700 3000 10 state version"), "0");
+    assert_string_equal(ask(DUE "2000 3000 2 state none"), "3\nB\n900\ndispatched\n(nil)");
     assert_string_equal(ask("ZSCORE jiesu:{c1}:due gone"), "(nil)");
-    assert_string_equal(ask(DUE "2000 3000 2 state none"), "A\n1234\ndispatched\n(nil)");
-    assert_string_equal(ask(DUE "2000 3000 2 state"), "");
+    assert_string_equal(ask(DUE "2000 3000 2 state none"), "1\nA\n1234\ndispatched\n(nil)");
+    assert_string_equal(ask(DUE "2000 3000 2 state"), "0");
     assert_string_equal(ask("ZRANGE jiesu:{c1}:due 0 -1 WITHSCORES"), "A\n3000\nB\n3000\nC\n5000");
-    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 2 4000"), "changed");
-    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 1 4000"), "deferred");
-    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "B jiesu:{c1}:due B 1 ''"), "deferred");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 2 4000 2900"),
+                        "changed");
+    assert_string_equal(ask("ZSCORE jiesu:{c1}:due A"), "2900");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 1 4000 2900"),
+                        "deferred");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "B jiesu:{c1}:due B 1 '' 2900"),
+                        "deferred");
     assert_string_equal(ask("ZRANGE jiesu:{c1}:due 0 -1 WITHSCORES"), "A\n4000\nC\n5000");
 }
 
@@ -310,9 +305,9 @@ static void test_refusals_are_bounded(void **state)
     create("X", "w1");
     for (int i = 0; i < 500; i++) {
         char words[256];
-        snprintf(words, sizeof(words),
-                 STEP "resolve step-%d worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {} ''",
-                 i);
+        snprintf(
+            words, sizeof(words),
+            STEP "resolve step-%d worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {} ''", i);
         ask(words);
     }
     assert_true(strtol(ask("HSTRLEN " ORDER "X refused"), NULL, 10) <= 1600);
@@ -442,7 +437,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         T(test_version),
-        T(test_claim),
         T(test_create),
         T(test_create_whole_or_not),
         T(test_steps),

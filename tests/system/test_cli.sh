@@ -23,6 +23,8 @@ expect() {
 }
 expect 64 'threads must be a number from 0 to 64' --threads 65
 expect 64 'listen must be ADDRESS:PORT' --listen nowhere
+expect 64 'clock-speed must be a number from 1 to 2000' --clock-speed 0
+expect 64 'clock-origin must be a time with its offset' --clock-origin '2026-03-02 08:00'
 printf 'threads 1\n# a comment\nlisen 127.0.0.1:1\n' >"$DIR/conf"
 expect 78 "$DIR/conf:3: there is no setting \"lisen\"" --config "$DIR/conf"
 expect 69 'No such file' --config "$DIR/none"

@@ -119,7 +119,7 @@ queue=$(get "$URL/v1/workers/$worker/queue")
 jq -e --arg id "$id" '[.orders[].id]|index($id)==null' <<<"$queue" >/dev/null || fail "an accepted order is still queued"
 
 # A long poll is woken by a new order.
-idle=w-wy-01
+idle=w-bh-01
 get "$URL/v1/workers/$idle/queue?most=100" >/dev/null
 while [ "$(get "$URL/v1/workers/$idle/queue" | jq '.orders|length')" -gt 0 ]; do
     mapfile -t accepts < <(jq -r --arg u "$URL" '.orders[]|"\($u)/v1/orders/\(.id)/accept"' "$DIR/answer")
@@ -130,7 +130,7 @@ poll=$!
 waiting() { curl -s "$URL/metrics" | grep -q '^jiesu_long_polls 1$'; }
 await waiting
 before=$(date +%s%N)
-woken=$(post /v1/complaints '{"text":"不知道在哪里的一件小事"}' | jq -r .id)
+woken=$(post /v1/complaints '{"text":"不知道在哪里的一件小事","community":"bihu"}' | jq -r .id)
 wait "$poll"
 took=$((($(date +%s%N) - before) / 1000000))
 same "what the long poll brought" "$woken" "$(jq -r '.orders[0].id' "$DIR/poll")"
