@@ -6,7 +6,7 @@
 RECEIVER=$B/tests/system/hook_receiver
 [ -x "$RECEIVER" ] || fail "$RECEIVER is not built"
 DOWN=${HOOK_DOWN_SECONDS:-4}
-receiver_pid=""
+receiver_pid="" second_pid=""
 hook_port=0
 
 # start_receiver [arguments]: on the port it had before.
@@ -208,6 +208,49 @@ for query in 'after=x' 'limit=0' 'limit=1001'; do
     same "dead letters with $query" 400 "$(status)"
 done
 stop_engine
+
+# ---- two engines and one Redis: one delivers, and when it falls silent the other one does ----
+shared=$DIR/shared.sock
+redis-server --port 0 --unixsocket "$shared" --dir "$DIR" --save '' --daemonize no >"$DIR/shared.log" 2>&1 &
+shared_pid=$!
+trap 'kill -KILL "$shared_pid" "$second_pid" 2>/dev/null; cleanup' EXIT
+answers() { redis-cli -s "$shared" ping; }
+await answers
+redis() { redis-cli -s "$shared" "$@"; }
+: >"$DIR/posts"
+stop_receiver
+start_receiver --fail 10 --slow 60
+start --redis "unix:$shared"
+holder() { redis get "jiesu:{$community}:lease:hook:mini-program"; }
+held() { [ -n "$(holder)" ]; }
+await held
+first=$(holder)
+"$JIESU" serve --listen 127.0.0.1:0 --data "$DIR/data-2" --rules rules --redis "unix:$shared" \
+    --webhooks "$DIR/hooks.yaml" 2>"$DIR/log-2" &
+second_pid=$!
+second_listens() { grep -q '"event":"listening"' "$DIR/log-2"; }
+await second_listens
+lives 2
+same "who delivers while both live" "$first" "$(holder)"
+kill -STOP "$ENGINE_PID"
+URL=http://127.0.0.1:$(grep -m 1 '"event":"listening"' "$DIR/log-2" | jq -r .port)
+lives 2
+other() { held && [ "$(holder)" != "$first" ]; }
+await other
+kill -CONT "$ENGINE_PID"
+lives 2
+await_all_told
+check_order
+[ "$(wc -l <"$DIR/wanted")" -eq 24 ] || fail "two engines: $(wc -l <"$DIR/wanted") events instead of 24"
+kill -TERM "$second_pid"
+wait "$second_pid"
+same "exit status of the second engine" 0 $?
+await held
+same "who delivers in the end" "$first" "$(holder)"
+stop_engine
+kill -KILL "$shared_pid"
+wait "$shared_pid" 2>/dev/null
+trap cleanup EXIT
 
 # refused TEXT: the engine does not start with the webhooks file as it is, and says why.
 refused() {
