@@ -220,6 +220,7 @@ redis() { redis-cli -s "$shared" "$@"; }
 : >"$DIR/posts"
 stop_receiver
 start_receiver --fail 10 --slow 60
+rm -r "$DIR/data" # what its outbox still holds is of the other Redis
 start --redis "unix:$shared"
 holder() { redis get "jiesu:{$community}:lease:hook:mini-program"; }
 held() { [ -n "$(holder)" ]; }
