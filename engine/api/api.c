@@ -22,6 +22,7 @@ static const struct http_route routes[] = {
     {HTTP_GET_, "/v1/webhooks/dead", webhooks_dead, 0, NULL, 0},
     {HTTP_POST_, "/v1/webhooks/dead/replay", webhooks_replay, LIMIT_HTTP_BODY_BYTES,
      "application/json", 0},
+    {HTTP_GET_, "/v1/stats/kpi", stats_kpi, 0, NULL, 0},
     {HTTP_GET_, "/v1/rules", rules_get, 0, NULL, 0},
     {HTTP_POST_, "/v1/rules/reload", rules_reload, 0, NULL, 0},
     {HTTP_GET_, "/livez", health_live, 0, NULL, 0},

@@ -19,10 +19,12 @@
 #include "engine/app/reload.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/metric.h"
+#include "engine/store/projector.h"
 #include "engine/store/sweeper.h"
 #include "functions_lua.h"
 
@@ -38,7 +40,9 @@
 
 enum {
     HOST_BYTES = 128,
+    CONSUMER_BYTES = 48,
     LOG_FLUSH_MS = 1000,
+    ENGINE_ID_BYTES = 48,
     FILES = LIMIT_HTTP_CONNECTIONS + 1024 /* and what is not a taken connection */
 };
 
@@ -56,9 +60,13 @@ struct engine {
     struct dispatcher *dispatcher;
     struct endpoints *endpoints;
     struct hooks *hooks; /* NULL without endpoints */
+    char consumer_names[LIMIT_HOOKS][CONSUMER_BYTES];
+    struct span consumers[LIMIT_HOOKS + 1]; /* of the events */
     struct sweeper *sweeper;
     struct load *load; /* what the workers have: duty reads it, the HTTP loops use it */
     struct duty *duty;
+    struct projector *projector; /* of the figures */
+    char id[ENGINE_ID_BYTES];    /* for leases: no other engine has it */
     struct http_loop *loops[LIMIT_THREADS];
     size_t loop_count;
     atomic_size_t loops_stopped;
@@ -129,6 +137,7 @@ static void on_dispatcher_stopped(void *ctx)
     e->loop_count = 0;
     hooks_stop(&e->hooks);
     duty_close(&e->duty);
+    projector_close(&e->projector);
     sweeper_close(&e->sweeper);
     dispatcher_free(&e->dispatcher);
     stop_child(e);
@@ -260,6 +269,34 @@ static int open_hooks(struct engine *e, struct err *err)
                                           .ctx = e};
     e->hooks = hooks_start(&options, err);
     return e->hooks == NULL ? -1 : 0;
+}
+
+/* Who reads the events: the figures, and each endpoint. */
+static void name_consumers(struct engine *e)
+{
+    e->consumers[0] = SPAN("figures");
+    for (size_t i = 0; i < endpoints_count(e->endpoints); i++) {
+        (void)snprintf(e->consumer_names[i], sizeof(e->consumer_names[i]), "hook:%.*s",
+                       SPAN_ARG(endpoints_at(e->endpoints, i)->name));
+        e->consumers[i + 1] = span_str(e->consumer_names[i]);
+    }
+}
+
+static int open_projector(struct engine *e, struct err *err)
+{
+    name_consumers(e);
+    (void)snprintf(e->id, sizeof(e->id), "%ld-%016llx", (long)getpid(),
+                   (unsigned long long)hash_seed());
+    const struct projector_options options = {.loop = &e->loop,
+                                              .target = e->target,
+                                              .library = functions_lua,
+                                              .engine = e->id,
+                                              .policy = current_policy,
+                                              .ctx = e,
+                                              .consumers = e->consumers,
+                                              .consumer_count = 1 + endpoints_count(e->endpoints)};
+    e->projector = projector_new(&options, err);
+    return e->projector == NULL ? -1 : 0;
 }
 
 static void write_note(const struct life_step *step, struct buf *out)
@@ -411,7 +448,7 @@ static int start(struct engine *e, struct err *err)
     open_handles(e);
     reload_start(e->reload, config_bool(e->config, SETTING_WATCH));
     if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0 || open_sweeper(e, err) < 0 ||
-        open_duty(e, err) < 0 || open_hooks(e, err) < 0)
+        open_duty(e, err) < 0 || open_projector(e, err) < 0 || open_hooks(e, err) < 0)
         return -1;
     atomic_store(&e->accepting, true);
     if (open_loops(e, err) < 0)
