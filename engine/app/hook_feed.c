@@ -1,12 +1,8 @@
 /*
  * A feed's life goes from lease to lease. Each has a number: what comes back from Redis or from the
  * endpoint carries the number under which it was asked, and is dropped when the feed has begun anew since.
- *
- * Whether a complaint has dead letters must be known before one of its events is sent. Mostly nobody has any;
- * the feed knows that (it is the only one who buries) and asks nobody. Otherwise the first event of each lane is
- * buried "if its complaint still has dead letters", and sent when Redis says that it has none.
  */
-#include "engine/app/hook_feed.h"
+#include "engine/app/hook_feed_private.h"
 
 #include "engine/api/hook_payload.h"
 #include "engine/base/check.h"
@@ -16,95 +12,47 @@
 #include "engine/base/mem.h"
 #include "engine/base/metric.h"
 #include "engine/http/json_writer.h"
-#include "engine/store/letters.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
-    RETRY_MS = 1000,      /* after something of Redis' did not go well */
-    FULL_WAIT_MS = 30000, /* when there is no room among the dead letters */
+    RETRY_MS = 1000, /* after something of Redis' did not go well */
     LEASE_MARGIN_MS = 1000,
-    STATUS_GONE = 410,
-    CONSUMER_BYTES = 48,
-    STATE_BYTES = 512
+    STATUS_GONE = 410
 };
-
-enum phase { FEED_IDLE, FEED_ASKING, FEED_ON, FEED_STOPPED };
-
-/* Which complaints are being replayed, and how far the dead letters have been looked through. */
-struct replay {
-    bool wanted, running, reading, at_end;
-    char marks[LIMIT_HOOK_PAGE][ID_ULID_BYTES + 1];
-    size_t count;
-    char after[EVENTS_ID_BYTES];
-};
-
-struct hook_feed {
-    struct hook_shared *shared;
-    struct hook_target *target;
-    char community[ID_COMMUNITY_BYTES + 1], consumer[CONSUMER_BYTES];
-    enum phase phase;
-    uint64_t life;
-    struct hook_lanes *lanes, *replays;
-    int64_t lease_until, renew_at, retry_at, read_at, ask_at;
-    bool renewing, reading, moving, asking;
-    bool any_dead;                /* some complaint may have dead letters */
-    char cursor[EVENTS_ID_BYTES]; /* in Redis */
-    char to[EVENTS_ID_BYTES];     /* where it is being moved */
-    char read[EVENTS_ID_BYTES];   /* the last event in the window */
-    struct replay replay;
-};
-
-/* A question under way, and for what. */
-struct question {
-    struct hook_feed *feed;
-    uint64_t life;
-    struct hook_item *item;
-    bool replay;
-    int64_t asked_at;
-};
-
-/* The time that Redis' stream ids are made of; a demonstration's fast clock does not touch it. */
-static int64_t real_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 /* ---- questions ---- */
 
-static struct question *ask(struct hook_feed *feed, struct hook_item *item, int64_t now)
+struct feed_question *feed_ask(struct hook_feed *feed, struct hook_item *item, int64_t now)
 {
-    struct question *q = mem_alloc(sizeof *q);
+    struct feed_question *q = mem_alloc(sizeof *q);
     if (q != NULL)
-        *q = (struct question){.feed = feed, .life = feed->life, .item = item, .asked_at = now};
+        *q =
+            (struct feed_question){.feed = feed, .life = feed->life, .item = item, .asked_at = now};
     return q;
 }
 
 /* Takes the question back: true when the feed still wants the answer. */
-static bool answered(void *ctx, struct question *q)
+bool feed_answered(void *ctx, struct feed_question *q)
 {
-    *q = *(struct question *)ctx;
+    *q = *(struct feed_question *)ctx;
     mem_free(ctx);
     return q->life == q->feed->life;
 }
 
-static struct span community_of(const struct hook_feed *feed)
+struct span feed_community(const struct hook_feed *feed)
 {
     return span_str(feed->community);
 }
 
-static struct span hook_of(const struct hook_feed *feed)
+struct span feed_hook(const struct hook_feed *feed)
 {
     return feed->target->endpoint->name;
 }
 
 /* A stream id into its place. False when it is none. */
-static bool keep_id(char out[EVENTS_ID_BYTES], struct span id)
+bool feed_keep_id(char out[EVENTS_ID_BYTES], struct span id)
 {
     if (id.len == 0 || id.len >= EVENTS_ID_BYTES)
         return false;
@@ -115,7 +63,7 @@ static bool keep_id(char out[EVENTS_ID_BYTES], struct span id)
 
 /* ---- beginning again ---- */
 
-static void begin_again(struct hook_feed *feed, int64_t now)
+void feed_begin_again(struct hook_feed *feed, int64_t now)
 {
     if (feed->phase == FEED_ON)
         metric_add(METRIC_HOOK_LEASES, -1);
@@ -125,34 +73,34 @@ static void begin_again(struct hook_feed *feed, int64_t now)
     hook_lanes_free(&feed->lanes);
     hook_lanes_free(&feed->replays);
     feed->renewing = feed->reading = feed->moving = feed->asking = false;
-    feed->replay = (struct replay){.wanted = false};
+    feed->replay = (struct feed_replay){.wanted = false};
     feed->retry_at = now + RETRY_MS / 2 + (int64_t)random_below(&feed->shared->random, RETRY_MS);
 }
 
 void hook_feed_lost(struct hook_feed *feed, int64_t now)
 {
-    begin_again(feed, now);
+    feed_begin_again(feed, now);
 }
 
 /* What Redis said cannot be worked with. Loss of the connection tells itself by hook_feed_lost. */
-static void trouble(struct hook_feed *feed, const struct err *err, int64_t now)
+void feed_trouble(struct hook_feed *feed, const struct err *err, int64_t now)
 {
     if (err != NULL && err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT)
         log_write(LOG_WARN, "hooks", "redis", LOG_STR("community", feed->community),
-                  LOG_SPAN("endpoint", hook_of(feed)), LOG_STR("error", err->text));
-    begin_again(feed, now);
+                  LOG_SPAN("endpoint", feed_hook(feed)), LOG_STR("error", err->text));
+    feed_begin_again(feed, now);
 }
 
 /* ---- lease and cursor ---- */
 
 static void on_state(void *ctx, const struct letters_state *state, const struct err *err)
 {
-    struct question q;
-    if (!answered(ctx, &q))
+    struct feed_question q;
+    if (!feed_answered(ctx, &q))
         return;
     struct hook_feed *feed = q.feed;
     if (err != NULL) {
-        trouble(feed, err, clock_steady_ms());
+        feed_trouble(feed, err, clock_steady_ms());
         return;
     }
     feed->asking = false;
@@ -164,7 +112,7 @@ static void on_state(void *ctx, const struct letters_state *state, const struct 
     feed->lanes = hook_lanes_new(random_next(&feed->shared->random));
     feed->replays = hook_lanes_new(random_next(&feed->shared->random));
     if (feed->lanes == NULL || feed->replays == NULL) {
-        begin_again(feed, clock_steady_ms());
+        feed_begin_again(feed, clock_steady_ms());
         return;
     }
     feed->phase = FEED_ON;
@@ -175,25 +123,25 @@ static void on_state(void *ctx, const struct letters_state *state, const struct 
 static void ask_state(struct hook_feed *feed, int64_t now)
 {
     struct err err = {0};
-    struct question *q = ask(feed, NULL, now);
+    struct feed_question *q = feed_ask(feed, NULL, now);
     feed->ask_at = now + feed->shared->ask_ms;
-    if (q != NULL && letters_state(feed->shared->redis, community_of(feed), hook_of(feed), on_state,
-                                   q, &err) == 0) {
+    if (q != NULL && letters_state(feed->shared->redis, feed_community(feed), feed_hook(feed),
+                                   on_state, q, &err) == 0) {
         feed->asking = true;
         return;
     }
     mem_free(q);
-    begin_again(feed, now);
+    feed_begin_again(feed, now);
 }
 
 static void on_cursor(void *ctx, struct span text, const struct err *err)
 {
-    struct question q;
-    if (!answered(ctx, &q))
+    struct feed_question q;
+    if (!feed_answered(ctx, &q))
         return;
     const int64_t now = clock_steady_ms();
-    if (err != NULL || !keep_id(q.feed->cursor, text)) {
-        trouble(q.feed, err, now);
+    if (err != NULL || !feed_keep_id(q.feed->cursor, text)) {
+        feed_trouble(q.feed, err, now);
         return;
     }
     memcpy(q.feed->read, q.feed->cursor, sizeof q.feed->read);
@@ -203,24 +151,24 @@ static void on_cursor(void *ctx, struct span text, const struct err *err)
 static void ask_cursor(struct hook_feed *feed, int64_t now)
 {
     struct err err = {0};
-    struct question *q = ask(feed, NULL, now);
-    if (q != NULL && letters_begin(feed->shared->redis, community_of(feed), hook_of(feed),
+    struct feed_question *q = feed_ask(feed, NULL, now);
+    if (q != NULL && letters_begin(feed->shared->redis, feed_community(feed), feed_hook(feed),
                                    now - feed->shared->began_ms, on_cursor, q, &err) == 0)
         return;
     mem_free(q);
-    begin_again(feed, now);
+    feed_begin_again(feed, now);
 }
 
 static void on_lease(void *ctx, int64_t number, const struct err *err)
 {
-    struct question q;
-    if (!answered(ctx, &q))
+    struct feed_question q;
+    if (!feed_answered(ctx, &q))
         return;
     struct hook_feed *feed = q.feed;
     const int64_t now = clock_steady_ms();
     feed->renewing = false;
     if (err != NULL || number != 1) {
-        trouble(feed, err, now);
+        feed_trouble(feed, err, now);
         return;
     }
     feed->lease_until = q.asked_at + LIMIT_EVENTS_LEASE_MS - LEASE_MARGIN_MS;
@@ -232,24 +180,25 @@ static void on_lease(void *ctx, int64_t number, const struct err *err)
 static void ask_lease(struct hook_feed *feed, int64_t now)
 {
     struct err err = {0};
-    struct question *q = ask(feed, NULL, now);
+    struct feed_question *q = feed_ask(feed, NULL, now);
     feed->renewing = true;
     if (feed->phase == FEED_IDLE)
         feed->phase = FEED_ASKING;
-    if (q != NULL && events_lease(feed->shared->redis, community_of(feed), span_str(feed->consumer),
-                                  feed->shared->engine, on_lease, q, &err) == 0)
+    if (q != NULL &&
+        events_lease(feed->shared->redis, feed_community(feed), span_str(feed->consumer),
+                     feed->shared->engine, on_lease, q, &err) == 0)
         return;
     mem_free(q);
-    begin_again(feed, now);
+    feed_begin_again(feed, now);
 }
 
 static void on_moved(void *ctx, int64_t number, const struct err *err)
 {
-    struct question q;
-    if (!answered(ctx, &q))
+    struct feed_question q;
+    if (!feed_answered(ctx, &q))
         return;
     if (err != NULL || number != 1) {
-        trouble(q.feed, err, clock_steady_ms());
+        feed_trouble(q.feed, err, clock_steady_ms());
         return;
     }
     q.feed->moving = false;
@@ -262,15 +211,15 @@ static void move_cursor(struct hook_feed *feed, int64_t now)
     struct err err = {0};
     if (feed->moving || !hook_lanes_cursor(feed->lanes, &to))
         return;
-    struct question *q = ask(feed, NULL, now);
-    if (q != NULL && keep_id(feed->to, to) &&
-        events_move(feed->shared->redis, community_of(feed), span_str(feed->consumer),
+    struct feed_question *q = feed_ask(feed, NULL, now);
+    if (q != NULL && feed_keep_id(feed->to, to) &&
+        events_move(feed->shared->redis, feed_community(feed), span_str(feed->consumer),
                     span_str(feed->cursor), span_str(feed->to), on_moved, q, &err) == 0) {
         feed->moving = true;
         return;
     }
     mem_free(q);
-    begin_again(feed, now);
+    feed_begin_again(feed, now);
 }
 
 /* ---- new events ---- */
@@ -289,7 +238,7 @@ static int take_event(struct hook_feed *feed, const struct event *event)
     enum hook_type type = HOOK_DISPATCHED;
     struct buf *body = &feed->shared->body;
     buf_clear(body);
-    const int told = hook_payload(feed->shared->json, community_of(feed), event, &type, body);
+    const int told = hook_payload(feed->shared->json, feed_community(feed), event, &type, body);
     if (told < 0)
         return -1;
     const struct hook_added added = {.id = event->id,
@@ -300,24 +249,24 @@ static int take_event(struct hook_feed *feed, const struct event *event)
                                      .wanted = told == 1 &&
                                                (feed->target->endpoint->events & 1u << type) != 0,
                                      .dead = feed->any_dead};
-    return keep_id(feed->read, event->id) ? hook_lanes_add(feed->lanes, &added) : -1;
+    return feed_keep_id(feed->read, event->id) ? hook_lanes_add(feed->lanes, &added) : -1;
 }
 
 static void on_events(void *ctx, const struct event *events, size_t count, const struct err *err)
 {
-    struct question q;
-    if (!answered(ctx, &q))
+    struct feed_question q;
+    if (!feed_answered(ctx, &q))
         return;
     struct hook_feed *feed = q.feed;
     const int64_t now = clock_steady_ms();
     feed->reading = false;
     if (err != NULL) {
-        trouble(feed, err, now);
+        feed_trouble(feed, err, now);
         return;
     }
     for (size_t i = 0; i < count; i++) {
         if (take_event(feed, &events[i]) < 0) {
-            begin_again(feed, now);
+            feed_begin_again(feed, now);
             return;
         }
     }
@@ -331,234 +280,15 @@ static void read_events(struct hook_feed *feed, int64_t now)
     if (feed->reading || now < feed->read_at || room == 0 ||
         feed->shared->waiting >= LIMIT_HOOK_WAITING)
         return;
-    struct question *q = ask(feed, NULL, now);
+    struct feed_question *q = feed_ask(feed, NULL, now);
     if (q != NULL &&
-        events_read(feed->shared->redis, community_of(feed), span_str(feed->read),
+        events_read(feed->shared->redis, feed_community(feed), span_str(feed->read),
                     room < LIMIT_HOOK_PAGE ? room : LIMIT_HOOK_PAGE, on_events, q, &err) == 0) {
         feed->reading = true;
         return;
     }
     mem_free(q);
-    begin_again(feed, now);
-}
-
-/* ---- dead letters ---- */
-
-static void on_buried(void *ctx, int64_t number, const struct err *err)
-{
-    struct question q;
-    if (!answered(ctx, &q))
-        return;
-    struct hook_feed *feed = q.feed;
-    const int64_t now = clock_steady_ms();
-    if (err != NULL) {
-        trouble(feed, err, now);
-    } else if (number == 1) {
-        feed->any_dead = true;
-        metric_add(METRIC_HOOK_DEAD, 1);
-        hook_lanes_buried(feed->lanes, q.item);
-    } else if (number == 0) {
-        hook_lanes_revived(feed->lanes, q.item);
-    } else {
-        log_write(LOG_ERROR, "hooks", "dead_letters_full", LOG_STR("community", feed->community),
-                  LOG_SPAN("endpoint", hook_of(feed)),
-                  LOG_STR("error", "replay them; until then their complaints wait"));
-        hook_lanes_postpone(feed->lanes, q.item, now, FULL_WAIT_MS);
-    }
-}
-
-/* The event's id for the outside stands in its body, as its first member. */
-static struct span event_of(struct span body)
-{
-    static const char before[] = "{\"id\":\"";
-    const struct span rest = span_sub(body, sizeof before - 1, body.len);
-    const ptrdiff_t end = span_find_char(rest, '"');
-    return span_sub(rest, 0, end < 0 ? 0 : (size_t)end);
-}
-
-static void bury(struct hook_feed *feed, struct hook_item *item, int64_t now)
-{
-    struct err err = {0};
-    const struct letter letter = {.event = event_of(item->data),
-                                  .order = item->order,
-                                  .version = item->version,
-                                  .body = item->data,
-                                  .reason = item->bury ? span_str(item->reason)
-                                                       : SPAN("an earlier event of the complaint "
-                                                              "was not taken"),
-                                  .attempts = item->attempts,
-                                  .at = clock_now_ms()};
-    struct question *q = ask(feed, item, now);
-    if (q != NULL && letters_bury(feed->shared->redis, community_of(feed), hook_of(feed), &letter,
-                                  item->bury, on_buried, q, &err) == 0) {
-        if (item->bury)
-            log_write(LOG_WARN, "hooks", "dead_letter", LOG_SPAN("endpoint", hook_of(feed)),
-                      LOG_SPAN("event_id", letter.event), LOG_INT("attempts", item->attempts),
-                      LOG_STR("error", item->reason));
-        return;
-    }
-    mem_free(q);
-    begin_again(feed, now);
-}
-
-/* ---- replays ---- */
-
-static int compare_marks(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-static char *find_mark(struct replay *replay, struct span order)
-{
-    char key[ID_ULID_BYTES + 1];
-    if (order.len != ID_ULID_BYTES)
-        return NULL;
-    memcpy(key, order.ptr, ID_ULID_BYTES);
-    key[ID_ULID_BYTES] = '\0';
-    return bsearch(key, replay->marks, replay->count, sizeof replay->marks[0], compare_marks);
-}
-
-static void on_marks(void *ctx, const struct span *orders, size_t count, const struct err *err)
-{
-    struct question q;
-    if (!answered(ctx, &q))
-        return;
-    struct replay *replay = &q.feed->replay;
-    if (err != NULL) {
-        trouble(q.feed, err, clock_steady_ms());
-        return;
-    }
-    replay->reading = false;
-    replay->count = 0;
-    for (size_t i = 0; i < count && i < LIMIT_HOOK_PAGE; i++) {
-        if (orders[i].len != ID_ULID_BYTES)
-            continue;
-        memcpy(replay->marks[replay->count], orders[i].ptr, ID_ULID_BYTES);
-        replay->marks[replay->count++][ID_ULID_BYTES] = '\0';
-    }
-    qsort(replay->marks, replay->count, sizeof replay->marks[0], compare_marks);
-    memcpy(replay->after, EVENTS_START, sizeof EVENTS_START);
-    replay->at_end = replay->count == 0;
-}
-
-static void on_letters(void *ctx, const struct letter *letters, size_t count, const struct err *err)
-{
-    struct question q;
-    if (!answered(ctx, &q))
-        return;
-    struct hook_feed *feed = q.feed;
-    struct replay *replay = &feed->replay;
-    bool good = err == NULL;
-    for (size_t i = 0; good && i < count; i++) {
-        good = keep_id(replay->after, letters[i].id);
-        if (!good || find_mark(replay, letters[i].order) == NULL)
-            continue;
-        const struct hook_added added = {.id = letters[i].id,
-                                         .order = letters[i].order,
-                                         .data = letters[i].body,
-                                         .version = letters[i].version,
-                                         .at = real_now_ms(), /* its age begins anew */
-                                         .wanted = true};
-        good = hook_lanes_add(feed->replays, &added) == 0;
-    }
-    if (!good) {
-        trouble(feed, err, clock_steady_ms());
-        return;
-    }
-    replay->reading = false;
-    replay->at_end = count < LIMIT_HOOK_PAGE;
-}
-
-/* One round: some of the marked complaints, then all dead letters from the first to the last. The next round
- * begins when everything that this one found has been settled. */
-static void run_replay(struct hook_feed *feed, int64_t now)
-{
-    struct replay *replay = &feed->replay;
-    struct err err = {0};
-    int sent = 0;
-    if (replay->reading || (!replay->running && !replay->wanted))
-        return;
-    if (replay->running && replay->at_end) {
-        if (hook_lanes_waiting(feed->replays) == 0) {
-            replay->running = replay->wanted = false;
-            feed->ask_at = now; /* are there more? */
-        }
-        return;
-    }
-    if (replay->running && hook_lanes_room(feed->replays) < LIMIT_HOOK_PAGE)
-        return;
-    struct question *q = ask(feed, NULL, now);
-    if (q == NULL)
-        return; /* at the next turn */
-    if (!replay->running)
-        sent = letters_marks(feed->shared->redis, community_of(feed), hook_of(feed),
-                             LIMIT_HOOK_PAGE, on_marks, q, &err);
-    else
-        sent = letters_read(feed->shared->redis, community_of(feed), hook_of(feed),
-                            span_str(replay->after), LIMIT_HOOK_PAGE, on_letters, q, &err);
-    if (sent < 0) {
-        mem_free(q);
-        return;
-    }
-    replay->running = replay->reading = true;
-    replay->at_end = false;
-}
-
-static void on_removed(void *ctx, int64_t number, const struct err *err)
-{
-    struct question q;
-    (void)number;
-    if (!answered(ctx, &q))
-        return;
-    if (err != NULL) {
-        trouble(q.feed, err, clock_steady_ms());
-        return;
-    }
-    metric_add(METRIC_HOOK_REPLAYED, 1);
-    hook_lanes_delivered(q.feed->replays, q.item);
-}
-
-static void remove_letter(struct hook_feed *feed, struct hook_item *item, int64_t now)
-{
-    struct err err = {0};
-    struct question *q = ask(feed, item, now);
-    if (q != NULL && letters_remove(feed->shared->redis, community_of(feed), hook_of(feed),
-                                    item->order, item->id, on_removed, q, &err) == 0)
-        return;
-    mem_free(q);
-    begin_again(feed, now);
-}
-
-static void on_unmarked(void *ctx, int64_t number, const struct err *err)
-{
-    struct question q;
-    (void)number;
-    if (!answered(ctx, &q))
-        return;
-    if (err != NULL) {
-        trouble(q.feed, err, clock_steady_ms());
-        return;
-    }
-    hook_lanes_buried(q.feed->replays, q.item);
-}
-
-/* The replay of a complaint failed. */
-static void give_up(struct hook_feed *feed, struct hook_item *item, int64_t now)
-{
-    struct err err = {0};
-    char *mark = find_mark(&feed->replay, item->order);
-    struct question *q = ask(feed, item, now);
-    if (mark != NULL) {
-        const size_t at = (size_t)(mark - feed->replay.marks[0]) / sizeof feed->replay.marks[0];
-        feed->replay.count--;
-        memmove(mark, mark + sizeof feed->replay.marks[0],
-                (feed->replay.count - at) * sizeof feed->replay.marks[0]);
-    }
-    if (q != NULL && letters_unmark(feed->shared->redis, community_of(feed), hook_of(feed),
-                                    item->order, on_unmarked, q, &err) == 0)
-        return;
-    mem_free(q);
-    begin_again(feed, now);
+    feed_begin_again(feed, now);
 }
 
 /* ---- what is to be sent ---- */
@@ -586,9 +316,9 @@ bool hook_feed_next(struct hook_feed *feed, bool may_send, int64_t now, struct h
             return true;
         }
         if (!replay)
-            bury(feed, item, now);
+            feed_bury(feed, item, now);
         else if (item->bury)
-            give_up(feed, item, now);
+            feed_give_up(feed, item, now);
         else /* what comes after it stays where it is, among the dead letters */
             hook_lanes_buried(feed->replays, item);
     }
@@ -605,7 +335,7 @@ void hook_feed_ended(const struct hook_turn *turn, int status, int64_t wait_ms, 
     struct hook_lanes *lanes = turn->replay ? feed->replays : feed->lanes;
     if (status >= 200 && status <= 299) {
         if (turn->replay)
-            remove_letter(feed, item, now);
+            feed_remove(feed, item, now);
         else
             hook_lanes_delivered(lanes, item);
         return;
@@ -615,7 +345,7 @@ void hook_feed_ended(const struct hook_turn *turn, int status, int64_t wait_ms, 
                                          .counts = !feed->target->gate.down,
                                          .wait_ms = wait_ms,
                                          .now = now,
-                                         .today = real_now_ms()};
+                                         .today = clock_real_ms()};
     hook_lanes_failed(lanes, item, &failure);
 }
 
@@ -631,10 +361,10 @@ void hook_feed_hurry(struct hook_feed *feed, int64_t now)
 
 static void on_told(void *ctx, struct span text, const struct err *err)
 {
-    struct question q;
+    struct feed_question q;
     (void)text;
-    if (answered(ctx, &q) && err != NULL)
-        trouble(q.feed, err, clock_steady_ms());
+    if (feed_answered(ctx, &q) && err != NULL)
+        feed_trouble(q.feed, err, clock_steady_ms());
 }
 
 /* For GET /v1/webhooks, whichever engine is asked. */
@@ -643,7 +373,7 @@ static void tell_state(struct hook_feed *feed, int64_t now)
     struct err err = {0};
     struct buf *out = &feed->shared->body;
     const struct hook_gate *gate = &feed->target->gate;
-    struct question *q = ask(feed, NULL, now);
+    struct feed_question *q = feed_ask(feed, NULL, now);
     buf_clear(out);
     struct json_writer w = json_writer(out);
     json_open_object(&w);
@@ -652,11 +382,11 @@ static void tell_state(struct hook_feed *feed, int64_t now)
     json_member_i64(&w, "oldest", hook_lanes_oldest(feed->lanes));
     json_close_object(&w);
     if (q != NULL && buf_ok(out) &&
-        letters_tell(feed->shared->redis, community_of(feed), hook_of(feed), buf_view(out), on_told,
-                     q, &err) == 0)
+        letters_tell(feed->shared->redis, feed_community(feed), feed_hook(feed), buf_view(out),
+                     on_told, q, &err) == 0)
         return;
     mem_free(q);
-    begin_again(feed, now);
+    feed_begin_again(feed, now);
 }
 
 void hook_feed_turn(struct hook_feed *feed, int64_t now)
@@ -668,7 +398,7 @@ void hook_feed_turn(struct hook_feed *feed, int64_t now)
     if (feed->phase != FEED_ON)
         return;
     if (now >= feed->lease_until) {
-        begin_again(feed, now);
+        feed_begin_again(feed, now);
         return;
     }
     if (now >= feed->renew_at && !feed->renewing)
@@ -683,7 +413,7 @@ void hook_feed_turn(struct hook_feed *feed, int64_t now)
     if (feed->phase == FEED_ON)
         read_events(feed, now);
     if (feed->phase == FEED_ON)
-        run_replay(feed, now);
+        feed_replay(feed, now);
 }
 
 /* ---- beginning and end ---- */
@@ -727,16 +457,16 @@ void hook_feed_stop(struct hook_feed *feed)
     const bool leased = feed->phase == FEED_ON;
     if (leased && redis_ready(feed->shared->redis)) {
         move_cursor(feed, clock_steady_ms());
-        (void)events_release(feed->shared->redis, community_of(feed), span_str(feed->consumer),
+        (void)events_release(feed->shared->redis, feed_community(feed), span_str(feed->consumer),
                              feed->shared->engine, on_released, NULL, &err);
     }
-    begin_again(feed, 0);
+    feed_begin_again(feed, 0);
     feed->phase = FEED_STOPPED;
 }
 
 struct span hook_feed_community(const struct hook_feed *feed)
 {
-    return community_of(feed);
+    return feed_community(feed);
 }
 
 size_t hook_feed_waiting(const struct hook_feed *feed)

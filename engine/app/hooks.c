@@ -16,7 +16,6 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 #include <uv.h>
 
 enum {
@@ -121,17 +120,15 @@ static int sign(struct hooks *h, const struct outlet *outlet, struct span body,
                 char out[SIGNATURE_BYTES])
 {
     char hex[HMAC_HEX_BYTES];
-    struct timespec now; /* the receiver's clock is no demonstration's */
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    const int64_t now = clock_real_ms() / 1000; /* as the receiver's clock has it */
     buf_clear(&h->signed_text);
-    buf_i64(&h->signed_text, (int64_t)now.tv_sec);
+    buf_i64(&h->signed_text, now);
     buf_char(&h->signed_text, '.');
     buf_span(&h->signed_text, body);
     if (!buf_ok(&h->signed_text) ||
         hmac_sha256(outlet->target.endpoint->secret, buf_view(&h->signed_text), hex) < 0)
         return -1;
-    (void)snprintf(out, SIGNATURE_BYTES, "Jiesu-Signature: t=%lld,v1=%s", (long long)now.tv_sec,
-                   hex);
+    (void)snprintf(out, SIGNATURE_BYTES, "Jiesu-Signature: t=%lld,v1=%s", (long long)now, hex);
     return 0;
 }
 
@@ -225,7 +222,6 @@ static void look_at_policy(struct hooks *h)
 /* The gauges; and whether there is room for more. */
 static void look_at_feeds(struct hooks *h)
 {
-    struct timespec real;
     size_t waiting = 0;
     int64_t oldest = 0;
     for (size_t o = 0; o < h->outlet_count; o++) {
@@ -236,10 +232,9 @@ static void look_at_feeds(struct hooks *h)
                 oldest = at;
         }
     }
-    (void)clock_gettime(CLOCK_REALTIME, &real);
     h->shared.waiting = waiting;
     metric_set(METRIC_HOOK_WAITING, (int64_t)waiting);
-    metric_set(METRIC_HOOK_LAG, oldest == 0 ? 0 : (int64_t)real.tv_sec - oldest / 1000);
+    metric_set(METRIC_HOOK_LAG, oldest == 0 ? 0 : (clock_real_ms() - oldest) / 1000);
 }
 
 static void on_lost(void *ctx)
