@@ -28,7 +28,7 @@ CPPFLAGS := -I. -I$(B)/gen -D_GNU_SOURCE -DJIESU_VERSION='"$(VERSION)"' -DJIESU_
 CFLAGS := -std=c17 $(OPT) -g -fno-omit-frame-pointer -fstack-protector-strong $(WARN)
 CXXFLAGS := -std=c++17 $(OPT) -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Werror
 LDFLAGS :=
-LDLIBS := -luv -lhiredis -lpcre2-16 -lyaml -llinear -lsqlite3 -lsimdjson -lxxhash -lstdc++ -lpthread -lm
+LDLIBS := -luv -lhiredis -lpcre2-16 -lyaml -llinear -lsqlite3 -lsimdjson -lxxhash -lcurl -lcrypto -lstdc++ -lpthread -lm
 ifneq ($(SAN),)
   CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
   CXXFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
@@ -137,6 +137,8 @@ test-$(1): $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/test_*.c))
 	@B=$(B) scripts/run-tests.sh $$^
 endef
 $(foreach r,$(TEST_ROOMS),$(eval $(call test_rule,$(r))))
+# It speaks TLS to the sender.
+$(B)/tests/http/test_sender: LDLIBS += -lssl
 .SECONDARY:
 
 # Those that measure against Hyperscan are built by their own targets: nothing else needs it.
@@ -164,6 +166,12 @@ $(CHAOS): $(patsubst %.c,$(B)/%.o,$(wildcard tests/chaos/*.c)) $(CLI) $(LIBS)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# What the system test of the webhooks posts to.
+RECEIVER := $(B)/tests/system/hook_receiver
+$(RECEIVER): $(RECEIVER).o $(CLI) $(LIBS)
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # Fuzzers: tests/fuzz/fuzz_*.c, built by tests/fuzz/run.sh with clang into a tree of their own.
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(CLI) $(LIBS)
 	$(call say,link,$@)
@@ -175,7 +183,7 @@ demo: $(B)/jiesu ## end to end with simulated residents and grid workers; ends b
 run: $(B)/jiesu ## serve on 127.0.0.1:8080 until stopped
 	$(B)/jiesu serve --rules rules --examples yes
 
-test: $(B)/jiesu bench-tools $(CHAOS) $(TESTS) ## every test: unit, property, system
+test: $(B)/jiesu bench-tools $(CHAOS) $(RECEIVER) $(TESTS) ## every test: unit, property, system
 	@B=$(B) DATA=$(DATA) scripts/run-tests.sh $(TESTS) $(sort $(wildcard tests/system/test_*.sh))
 
 check: all ## format, floors, headers, cppcheck, clang-tidy

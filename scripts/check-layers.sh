@@ -8,10 +8,10 @@ cd "$(dirname "$0")/.."
 
 # folder | folders it may include | third-party headers it alone may include (extended regex)
 table='
-engine/base|engine/base|jemalloc/.*|xxhash\.h|sanitizer/.*
+engine/base|engine/base|jemalloc/.*|xxhash\.h|sanitizer/.*|openssl/.*
 classifiers|classifiers engine/base|pcre2\.h|yaml\.h|linear\.h
 engine/model|engine/model classifiers engine/base|-
-engine/http|engine/http engine/base|llhttp\.h|simdjson\.h|uv\.h
+engine/http|engine/http engine/base|llhttp\.h|simdjson\.h|curl/curl\.h|uv\.h
 engine/store|engine/store engine/model classifiers engine/base|hiredis/.*|sqlite3\.h|uv\.h
 engine/api|engine/api engine/http engine/store engine/model classifiers engine/base|uv\.h
 engine/app|engine/app engine/api engine/http engine/store engine/model classifiers engine/base|uv\.h

@@ -8,6 +8,7 @@
 #ifndef JIESU_API_API_H
 #define JIESU_API_API_H
 
+#include "engine/api/endpoints.h"
 #include "engine/base/err.h"
 #include "engine/http/http.h"
 #include "engine/model/policy.h"
@@ -38,6 +39,7 @@ struct api_options {
     struct redis_target target; /* for reading */
     struct load *load;          /* of all loops: what is given out here is added to it */
     const char *library;
+    const struct endpoints *endpoints; /* of webhooks; NULL: none. It outlives the api */
     /* A new reference to the policy in force, which the api drops. Any thread. */
     struct policy *(*policy)(void *ctx);
     /* True when the engine takes requests: not starting, not stopping. Any thread. */

@@ -29,6 +29,7 @@ http_handler complaints_post, complaints_get, complaints_step;
 http_handler classify_post;
 http_handler orders_get_one, orders_step, steps_post;
 http_handler workers_queue, workers_notices;
+http_handler webhooks_get, webhooks_dead, webhooks_replay;
 http_handler rules_get, rules_reload;
 http_handler stats_kpi;
 http_handler health_live, health_ready, health_metrics;

@@ -40,6 +40,8 @@ enum { CONFIG_VALUE_BYTES = 512 };
       "how long a request waits for Redis before it is answered 202")                              \
     X(SETTING_STOP_MS, "stop-ms", number, "10000", 0, 600000,                                      \
       "at a stop: how long Redis is waited for to confirm what was taken")                         \
+    X(SETTING_WEBHOOKS, "webhooks", text, "", 0, 0,                                                \
+      "YAML file of the webhook endpoints; empty: none")                                           \
     X(SETTING_LOG_LEVEL, "log-level", level, "info", 0, 0, "debug, info, warn, error or off")      \
     X(SETTING_EXAMPLES, "examples", boolean, "no", 0, 0,                                           \
       "yes: print three curl commands to try when serving begins")                                 \

@@ -13,6 +13,7 @@
 
 #include "engine/api/step_json.h"
 #include "engine/app/duty.h"
+#include "engine/app/hooks.h"
 #include "engine/app/http_loop.h"
 #include "engine/app/redis_child.h"
 #include "engine/app/reload.h"
@@ -39,6 +40,7 @@
 
 enum {
     HOST_BYTES = 128,
+    CONSUMER_BYTES = 48,
     LOG_FLUSH_MS = 1000,
     ENGINE_ID_BYTES = 48,
     FILES = LIMIT_HTTP_CONNECTIONS + 1024 /* and what is not a taken connection */
@@ -56,6 +58,10 @@ struct engine {
     struct redis_target target;
     struct redis_child *child; /* NULL when Redis is not ours */
     struct dispatcher *dispatcher;
+    struct endpoints *endpoints;
+    struct hooks *hooks; /* NULL without endpoints */
+    char consumer_names[LIMIT_HOOKS][CONSUMER_BYTES];
+    struct span consumers[LIMIT_HOOKS + 1]; /* of the events */
     struct sweeper *sweeper;
     struct load *load; /* what the workers have: duty reads it, the HTTP loops use it */
     struct duty *duty;
@@ -129,6 +135,7 @@ static void on_dispatcher_stopped(void *ctx)
     for (size_t i = 0; i < e->loop_count; i++)
         http_loop_join(&e->loops[i]);
     e->loop_count = 0;
+    hooks_stop(&e->hooks);
     duty_close(&e->duty);
     projector_close(&e->projector);
     sweeper_close(&e->sweeper);
@@ -250,8 +257,34 @@ static int open_dispatcher(struct engine *e, struct err *err)
     return e->dispatcher == NULL ? -1 : 0;
 }
 
+/* Before anything is taken: a new endpoint is told what happens from now on. */
+static int open_hooks(struct engine *e, struct err *err)
+{
+    if (endpoints_count(e->endpoints) == 0)
+        return 0;
+    const struct hooks_options options = {.endpoints = e->endpoints,
+                                          .target = e->target,
+                                          .library = functions_lua,
+                                          .policy = current_policy,
+                                          .ctx = e};
+    e->hooks = hooks_start(&options, err);
+    return e->hooks == NULL ? -1 : 0;
+}
+
+/* Who reads the events: the figures, and each endpoint. */
+static void name_consumers(struct engine *e)
+{
+    e->consumers[0] = SPAN("figures");
+    for (size_t i = 0; i < endpoints_count(e->endpoints); i++) {
+        (void)snprintf(e->consumer_names[i], sizeof(e->consumer_names[i]), "hook:%.*s",
+                       SPAN_ARG(endpoints_at(e->endpoints, i)->name));
+        e->consumers[i + 1] = span_str(e->consumer_names[i]);
+    }
+}
+
 static int open_projector(struct engine *e, struct err *err)
 {
+    name_consumers(e);
     (void)snprintf(e->id, sizeof(e->id), "%ld-%016llx", (long)getpid(),
                    (unsigned long long)hash_seed());
     const struct projector_options options = {.loop = &e->loop,
@@ -259,7 +292,9 @@ static int open_projector(struct engine *e, struct err *err)
                                               .library = functions_lua,
                                               .engine = e->id,
                                               .policy = current_policy,
-                                              .ctx = e};
+                                              .ctx = e,
+                                              .consumers = e->consumers,
+                                              .consumer_count = 1 + endpoints_count(e->endpoints)};
     e->projector = projector_new(&options, err);
     return e->projector == NULL ? -1 : 0;
 }
@@ -326,6 +361,7 @@ static int open_loops(struct engine *e, struct err *err)
                 .load = e->load,
                 .target = e->target,
                 .library = functions_lua,
+                .endpoints = e->endpoints,
                 .policy = current_policy,
                 .accepting = is_accepting,
                 .reload = ask_reload,
@@ -384,11 +420,24 @@ static void raise_file_limit(void)
                   LOG_STR("error", "fewer connections can be taken than http_connections says"));
 }
 
+static int load_endpoints(struct engine *e, struct err *err)
+{
+    const char *path = config_text(e->config, SETTING_WEBHOOKS);
+    if (path[0] == '\0')
+        return 0;
+    e->endpoints = endpoints_load(path, err);
+    if (e->endpoints == NULL && err->code != ERR_NOMEM)
+        err->code = ERR_CONFIG;
+    return e->endpoints == NULL ? -1 : 0;
+}
+
 static int start(struct engine *e, struct err *err)
 {
     const char *data = config_text(e->config, SETTING_DATA);
     if (mkdir(data, 0700) < 0 && errno != EEXIST)
         return err_set(err, ERR_CONFIG, "data: %s: %s", data, strerror(errno));
+    if (load_endpoints(e, err) < 0)
+        return -1;
     const unsigned parts = config_bool(e->config, SETTING_LEARNED) ? RULES_ALL : RULES_HAND;
     e->reload = reload_new(&e->loop, config_text(e->config, SETTING_RULES), parts, err);
     if (e->reload == NULL) {
@@ -399,7 +448,7 @@ static int start(struct engine *e, struct err *err)
     open_handles(e);
     reload_start(e->reload, config_bool(e->config, SETTING_WATCH));
     if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0 || open_sweeper(e, err) < 0 ||
-        open_duty(e, err) < 0 || open_projector(e, err) < 0)
+        open_duty(e, err) < 0 || open_projector(e, err) < 0 || open_hooks(e, err) < 0)
         return -1;
     atomic_store(&e->accepting, true);
     if (open_loops(e, err) < 0)
@@ -451,6 +500,7 @@ int engine_run(const struct config *config, struct err *err)
     load_free(&e->load);
     if (result == 0)
         log_write(LOG_INFO, "app", "stopped", LOG_INT("code", 0));
+    endpoints_free(&e->endpoints);
     log_flush();
     metric_free();
     return result;

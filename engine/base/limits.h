@@ -112,6 +112,30 @@
     X(EVIDENCE, 8, "items", "evidence kept in a verdict")                                          \
     X(SECONDARY, 3, "categories", "secondary categories kept in a verdict")                        \
     X(RULES_WATCH_MS, 2000, "ms", "between two looks at the rule files, with --watch yes")         \
+    X(HOOKS, 16, "endpoints", "in the webhooks file")                                              \
+    X(HOOK_URL_BYTES, 1024, "bytes", "URL of a webhook endpoint")                                  \
+    X(HOOK_SECRET_BYTES, 512, "bytes", "secret of a webhook endpoint; it has at least 16")         \
+    X(HOOK_IN_FLIGHT, 8, "requests", "to one webhook endpoint at a time")                          \
+    X(HOOK_CONNECT_MS, 3000, "ms", "to connect to a webhook endpoint")                             \
+    X(HOOK_TOTAL_MS, 10000, "ms", "for one delivery, unless the webhooks file says otherwise")     \
+    X(HOOK_ANSWER_BYTES, 65536, "bytes", "of an endpoint's answer that are read and dropped")      \
+    X(HOOK_WINDOW, 256, "events", "of one community read ahead for one endpoint")                  \
+    X(HOOK_WAITING, 65536, "events", "read ahead by one engine; over it no more are read")         \
+    X(HOOK_PAGE, 64, "events", "read from Redis at once")                                          \
+    X(HOOK_ATTEMPTS, 16, "attempts", "while the endpoint takes others; then a dead letter")        \
+    X(HOOK_AGE_S, 86400, "s", "for which an event is tried, when attempts do not end it first")    \
+    X(HOOK_BLOCKING_ATTEMPTS, 4, "attempts",                                                       \
+      "of the oldest event of a full window while the endpoint takes others; then a dead letter")  \
+    X(HOOK_BACKOFF_MIN_MS, 500, "ms", "before the second attempt at the most; doubles")            \
+    X(HOOK_BACKOFF_MAX_MS, 300000, "ms", "between two attempts of an event at the most")           \
+    X(HOOK_PROBE_MAX_MS, 10000, "ms", "between two attempts at an endpoint that is down")          \
+    X(HOOK_DOWN_AFTER, 5, "failures", "in a row; then an endpoint is down and gets one at a time") \
+    X(HOOK_RETRY_AFTER_MS, 300000, "ms", "longest Retry-After of an endpoint that is honoured")    \
+    X(HOOK_STATE_MS, 15000, "ms", "for which what a deliverer says of itself is shown")            \
+    X(HOOK_STOP_MS, 2000, "ms", "for deliveries under way at a stop")                              \
+    X(HOOK_POLL_MS, 250, "ms", "between two looks for new events of a community")                  \
+    X(HOOK_DEAD, 100000, "events", "dead letters of one community and endpoint; over it it waits") \
+    X(HOOK_DEAD_PAGE, 1000, "events", "most that one listing of dead letters holds")               \
     X(THREADS, 64, "threads", "HTTP loops")                                                        \
     X(INPUT_LINE_BYTES, 1048576, "bytes", "one line of a file given to the command line")          \
     X(CONFIG_BYTES, 65536, "bytes", "the configuration file")                                      \

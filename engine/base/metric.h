@@ -97,6 +97,24 @@
     X(METRIC_UNSTAFFED_DESKS, gauge, "jiesu_unstaffed_places", "place=\"desk\"",                   \
       "places whose workers are all off shift")                                                    \
     X(METRIC_LONG_POLLS, gauge, "jiesu_long_polls", "", "long polls waiting")                      \
+    X(METRIC_HOOK_DELIVERED, counter, "jiesu_webhook_attempts_total", "result=\"delivered\"",      \
+      "deliveries to webhook endpoints, by result")                                                \
+    X(METRIC_HOOK_REFUSED, counter, "jiesu_webhook_attempts_total", "result=\"refused\"",          \
+      "deliveries to webhook endpoints, by result")                                                \
+    X(METRIC_HOOK_UNANSWERED, counter, "jiesu_webhook_attempts_total", "result=\"unanswered\"",    \
+      "deliveries to webhook endpoints, by result")                                                \
+    X(METRIC_HOOK_DEAD, counter, "jiesu_webhook_dead_letters_total", "",                           \
+      "events put among the dead letters of an endpoint")                                          \
+    X(METRIC_HOOK_REPLAYED, counter, "jiesu_webhook_replayed_total", "",                           \
+      "dead letters that were delivered after all")                                                \
+    X(METRIC_HOOK_WAITING, gauge, "jiesu_webhook_waiting_events", "",                              \
+      "events read and not yet delivered")                                                         \
+    X(METRIC_HOOK_DOWN, gauge, "jiesu_webhook_endpoints_down", "",                                 \
+      "webhook endpoints that took nothing lately")                                                \
+    X(METRIC_HOOK_LEASES, gauge, "jiesu_webhook_leases", "",                                       \
+      "pairs of community and endpoint that this engine delivers for")                             \
+    X(METRIC_HOOK_LAG, gauge, "jiesu_webhook_lag_seconds", "",                                     \
+      "age of the oldest event that waits for its delivery")                                       \
     X(METRIC_LOG_SUPPRESSED, counter, "jiesu_log_suppressed_lines_total", "",                      \
       "log lines dropped by the rate limit")
 
@@ -106,6 +124,7 @@
       "from the last byte of a request to the first byte of its answer")                    \
     X(METRIC_HIST_CLASSIFY, "jiesu_classify_duration_seconds", "one classification")        \
     X(METRIC_HIST_COMMIT, "jiesu_outbox_commit_duration_seconds", "one outbox transaction") \
+    X(METRIC_HIST_HOOK, "jiesu_webhook_duration_seconds", "one delivery that was answered") \
     X(METRIC_HIST_DISPATCH, "jiesu_dispatch_duration_seconds",                              \
       "from commit to Redis' confirmation")                                                 \
     X(METRIC_HIST_SWEEP, "jiesu_sweep_lateness_seconds",                                    \

@@ -623,6 +623,77 @@ local function trim(keys, argv)
   return {length - removed, removed}
 end
 
+-- ---- webhooks: dead letters ----
+
+-- jiesu_hook_begin KEYS cursors ARGV consumer age -> the consumer's cursor. A new one begins with what came into the
+-- stream `age` ms ago.
+local function hook_begin(keys, argv)
+  local held = redis.call('HGET', keys[1], argv[1])
+  if not held then
+    local now = redis.call('TIME')
+    held = string.format('%d-0', math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - argv[2]))
+    redis.call('HSET', keys[1], argv[1], held)
+  end
+  return held
+end
+
+-- jiesu_bury KEYS dead complaints ARGV most force complaint version (field value) ... -> 1: the letter is among the
+-- dead ones (once, whoever says it again); 0: with force '0', the complaint has no dead letters; -1: there
+-- are `most` already. `complaints` holds "letters version-of-the-newest" for each complaint that has some.
+local function bury(keys, argv)
+  local held = redis.call('HGET', keys[2], argv[3])
+  if not held and argv[2] == '0' then
+    return 0
+  end
+  local letters, newest = string.match(held or '0 0', '^(%d+) (%d+)$')
+  if tonumber(argv[4]) <= tonumber(newest) then
+    return 1
+  end
+  if redis.call('XLEN', keys[1]) >= tonumber(argv[1]) then
+    return -1
+  end
+  redis.call('XADD', keys[1], '*', unpack(argv, 5))
+  redis.call('HSET', keys[2], argv[3], string.format('%d %d', letters + 1, argv[4]))
+  return 1
+end
+
+-- jiesu_unbury KEYS dead complaints replay ARGV complaint letter -> how many dead letters the complaint still has,
+-- after this one was delivered. With the last one its mark for replaying goes too.
+local function unbury(keys, argv)
+  local gone = redis.call('XDEL', keys[1], argv[2])
+  local letters, newest = string.match(redis.call('HGET', keys[2], argv[1]) or '0 0', '^(%d+) (%d+)$')
+  letters = letters - gone
+  if letters > 0 then
+    redis.call('HSET', keys[2], argv[1], string.format('%d %d', letters, newest))
+    return letters
+  end
+  redis.call('HDEL', keys[2], argv[1])
+  redis.call('SREM', keys[3], argv[1])
+  return 0
+end
+
+-- jiesu_hook_replay KEYS complaints replay ARGV complaint -> how many complaints are marked to be replayed: this one,
+-- when it has dead letters, or with '' all that have some.
+local function hook_replay(keys, argv)
+  local marked = 0
+  for _, complaint in ipairs(argv[1] == '' and redis.call('HKEYS', keys[1]) or {argv[1]}) do
+    if redis.call('HEXISTS', keys[1], complaint) == 1 then
+      redis.call('SADD', keys[2], complaint)
+      marked = marked + 1
+    end
+  end
+  return marked
+end
+
+-- jiesu_hook_state KEYS state dead complaints replay events cursors lease ARGV consumer -> {what the deliverer said of
+-- itself, dead letters, their complaints, of those marked for replaying, newest event, cursor, who delivers}.
+local function hook_state(keys, argv)
+  local newest = redis.call('XREVRANGE', keys[5], '+', '-', 'COUNT', 1)[1]
+  return {redis.call('GET', keys[1]) or '', redis.call('XLEN', keys[2]), redis.call('HLEN', keys[3]),
+    redis.call('SCARD', keys[4]), newest and newest[1] or '', redis.call('HGET', keys[6], argv[1]) or '',
+    redis.call('GET', keys[7]) or ''}
+end
+
 -- jiesu_uncounted KEYS events cursors lapse ARGV consumer now most field ...
 -- -> {cursor, next, lag, {ulid, value ...} ...}: the consumer's cursor, the id of the last of at most `most` events
 -- after it, for how many ms the first of them has waited, and the fields of the orders of these events and of
@@ -732,5 +803,10 @@ redis.register_function('jiesu_cursor', cursor)
 redis.register_function('jiesu_move', move)
 redis.register_function('jiesu_consumers', consumers)
 redis.register_function('jiesu_trim', trim)
+redis.register_function('jiesu_hook_begin', hook_begin)
+redis.register_function('jiesu_bury', bury)
+redis.register_function('jiesu_unbury', unbury)
+redis.register_function('jiesu_hook_replay', hook_replay)
+redis.register_function{function_name = 'jiesu_hook_state', callback = hook_state, flags = {'no-writes'}}
 redis.register_function{function_name = 'jiesu_uncounted', callback = uncounted, flags = {'no-writes'}}
 redis.register_function('jiesu_count', count_figures)

@@ -119,6 +119,34 @@ struct key key_lease(struct span community, struct span consumer)
     return key;
 }
 
+struct key key_dead(struct span community, struct span hook)
+{
+    struct key key = community_key(community, SPAN("dead:"));
+    add(&key, hook);
+    return key;
+}
+
+struct key key_dead_orders(struct span community, struct span hook)
+{
+    struct key key = key_dead(community, hook);
+    add(&key, SPAN(":orders"));
+    return key;
+}
+
+struct key key_dead_replay(struct span community, struct span hook)
+{
+    struct key key = key_dead(community, hook);
+    add(&key, SPAN(":replay"));
+    return key;
+}
+
+struct key key_hook(struct span community, struct span hook)
+{
+    struct key key = community_key(community, SPAN("hook:"));
+    add(&key, hook);
+    return key;
+}
+
 struct key key_lapse(struct span community)
 {
     return community_key(community, SPAN("lapse"));

@@ -15,6 +15,10 @@
  *   jiesu:{<community>}:lapse                sorted set: ULID by the next deadline (ms) that makes a figure
  *   jiesu:{<community>}:stat:<yyyymmdd>      hash: the figures of the orders of a day (figures.h)
  *   jiesu:{<community>}:stat:<yyyymmdd>:<by> the same by grid, worker, category or kind
+ *   jiesu:{<community>}:dead:<hook>          stream: what a webhook endpoint did not take
+ *   jiesu:{<community>}:dead:<hook>:orders   hash: the complaints in it, with count and newest version
+ *   jiesu:{<community>}:dead:<hook>:replay   set: those that are to be sent again
+ *   jiesu:{<community>}:hook:<hook>          string: what the deliverer says of itself (JSON), for some seconds
  *   jiesu:{<community>}:wake:<worker>        channel: something was queued for the worker, or told to it
  *   jiesu:{<community>}:alias:<ulid>         string: the id of the order that this id became (see below)
  *   jiesu:claim:<32 hex digits>              string: an idempotency key's claim (record.h)
@@ -56,6 +60,10 @@ struct key key_examples(struct span community);
 struct key key_events(struct span community);
 struct key key_cursors(struct span community);
 struct key key_lease(struct span community, struct span consumer);
+struct key key_dead(struct span community, struct span hook);
+struct key key_dead_orders(struct span community, struct span hook);
+struct key key_dead_replay(struct span community, struct span hook);
+struct key key_hook(struct span community, struct span hook);
 struct key key_lapse(struct span community);
 /* by is empty for a day's figures in total. */
 struct key key_stat(struct span community, int32_t day, struct span by);
