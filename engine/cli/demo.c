@@ -1,10 +1,12 @@
 /*
- * `jiesu demo`: the whole road, end to end, and the count that matters.
+ * `jiesu demo`: a day of a street, end to end and in fast time, and the count that matters.
  *
- * It starts an engine with its embedded Redis, posts complaints over HTTP as residents' backends
- * would, lets grid workers take the orders from the Redis streams with plain Redis commands, and
- * compares what was acknowledged with what was created and what was taken. It exits 1 when anything
- * is lost or doubled.
+ * It starts an engine with its embedded Redis, whose clock runs some thousand times as fast as the
+ * real one, and has the same clock itself. From eight in the morning on it posts complaints over
+ * HTTP as residents' backends would; grid workers find the orders in the Redis streams with plain
+ * Redis commands, and accept, hand back, arrive and resolve over HTTP, each when it is time, some
+ * late. At noon of the next day everybody stops; then what was acknowledged is compared with what
+ * the engine's histories say. It exits 1 when anything is lost, doubled or forgotten.
  */
 #include "engine/app/config.h"
 #include "engine/base/clock.h"
@@ -12,11 +14,15 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/demo_check.h"
 #include "engine/cli/demo_crew.h"
+#include "engine/cli/demo_day.h"
 #include "engine/cli/demo_engine.h"
 #include "engine/cli/demo_feed.h"
 #include "engine/cli/demo_ledger.h"
 #include "engine/cli/demo_report.h"
+#include "engine/cli/demo_steps.h"
+#include "engine/cli/demo_tally.h"
 #include "engine/http/json.h"
 #include "engine/model/policy.h"
 
@@ -29,23 +35,24 @@
 #include <unistd.h>
 
 static const char help[] =
-    "jiesu demo [--rules DIR] [--data FILE.tsv] [--residents N] [--rate N]\n"
+    "jiesu demo [--rules DIR] [--data FILE.tsv] [--residents N] [--speed N]\n"
     "\n"
-    "Starts an engine with a Redis of its own, posts complaints to it over HTTP, lets simulated\n"
-    "grid workers take the orders from their Redis queues, and shows what became of each. Ends by\n"
-    "itself.\n"
+    "Plays a day of a street in fast time: starts an engine with a Redis of its own, posts\n"
+    "complaints to it over HTTP, lets simulated grid workers find the orders in their Redis "
+    "queues\n"
+    "and take each step of their lives, and shows what became of them. Ends by itself.\n"
     "\n"
     "  --data FILE    complaints to replay: a TSV file with a header line and the column text or\n"
     "                 body, and optionally title, kind, source, community, grid, lat, lon, "
     "address\n"
     "                 (the demo's own otherwise)\n"
     "  --rules DIR    the folder of the rule set\n"
-    "  --residents N  how many post at the same time (1 to 256) [16]\n"
-    "  --rate N       complaints a second at the most (0 to 1000000; 0: as fast as they are\n"
-    "                 answered) [50 for the demo's own complaints, 0 for a file's]\n"
+    "  --residents N  how many can post at the same time (1 to 256) [16]\n"
+    "  --speed N      how many times faster than the real one the demo's clock runs (60 to 2000)\n"
+    "                 [1800: half an hour in a second]\n"
     "  --help         this text\n"
     "\n"
-    "Exit status: 0 when nothing was lost or doubled, 1 when something was, 64 usage, 69 the\n"
+    "Exit status: 0 when nothing was lost, doubled or forgotten, 1 when it was, 64 usage, 69 the\n"
     "engine could not be started or ended by itself, 78 the rule set is wrong, 128 and the "
     "signal's\n"
     "number when one stopped it.\n";
@@ -53,10 +60,15 @@ static const char help[] =
 enum {
     RESIDENTS = 16,
     RESIDENTS_MAX = 256,
-    RATE = 50,
-    RATE_MAX = 1000000,
-    TICK_MS = 100,
-    SETTLE_MS = 20000,
+    SPEED = 1800,
+    SPEED_MIN = 60,
+    TICK_MS = 50,
+    EVENING_H = 12,   /* from 20:00 on nobody is late any more */
+    DAY_H = 28,       /* to noon of the next day */
+    ENGINE_MS = 1000, /* for the engine to start before the day begins */
+    EVENTS_MS = 200,
+    SETTLE_MS = 10000,
+    CHECK_MS = 20000,
     START_MS = 30000,
     STALL_MS = 30000, /* without an answer that counts */
     STOP_MS = 45000   /* longer than the engine takes with a Redis that does not answer */
@@ -65,7 +77,10 @@ enum {
 enum { SIGNALS = 3, SIGNALLED = 128 /* and the number, as shells do */ };
 static const int signals[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
-enum stage { STAGE_START, STAGE_FEED, STAGE_TAKE, STAGE_COUNT, STAGE_STOP, STAGE_END };
+enum stage { STAGE_START, STAGE_DAY, STAGE_SETTLE, STAGE_CHECK, STAGE_STOP, STAGE_END };
+
+/* A Monday of a year whose calendar is published. */
+static const struct clock_civil morning = {2026, 3, 2, 8, 0, 0, 0};
 
 struct demo {
     uv_loop_t loop;
@@ -77,17 +92,25 @@ struct demo {
     int64_t fed_since; /* when that number changed */
     const char *rules, *data;
     size_t residents;
-    uint64_t rate;
+    int speed;
+    int64_t morning, until; /* by the demo's clock: the day begins; what is due by then counts */
+    size_t hour;            /* to be told next */
     struct demo_texts *texts;
     struct policy *policy;
     struct demo_engine *engine;
     struct demo_feed *feed;
+    struct demo_steps *steps;
+    struct demo_day *day;
     struct demo_crew *crew;
+    struct demo_tally *tally;
+    struct demo_check *check;
+    struct demo_sums sums;
     struct ledger *ledger;
+    struct ledger *checked; /* the same with what the engine's orders say */
     struct demo_report *report;
     struct json_reader *json;
     uint64_t refused;
-    bool engine_ended, killed;
+    bool all_fed, check_over, engine_ended, killed;
     bool log_told; /* the error names the engine's log, so it is kept */
     int status;
     struct err err;
@@ -125,7 +148,16 @@ static void short_of_memory(struct demo *d)
 
 /* ---- what happens ---- */
 
-static void on_answer(void *ctx, int status, struct span body)
+static void on_error(void *ctx, const struct err *err)
+{
+    struct demo *d = ctx;
+    if (d->stage >= STAGE_STOP)
+        return;
+    d->err = *err;
+    give_up(d, err->code == ERR_NOMEM ? COMMAND_UNAVAILABLE : COMMAND_FINDING);
+}
+
+static void on_answer(void *ctx, size_t i, int status, struct span body)
 {
     struct demo *d = ctx;
     struct json root, id;
@@ -135,10 +167,12 @@ static void on_answer(void *ctx, int status, struct span body)
         give_up(d, COMMAND_FINDING);
         return;
     }
-    if (ledger_mark(d->ledger, json_string(id), LEDGER_ACKNOWLEDGED) < 0)
+    if (ledger_mark(d->ledger, json_string(id), LEDGER_ACKNOWLEDGED) < 0) {
         short_of_memory(d);
-    else
-        demo_report_answer(d->report, status, root);
+        return;
+    }
+    demo_report_answer(d->report, status, root);
+    demo_day_order(d->day, i, json_string(id), status == 201 ? &root : NULL);
 }
 
 static void on_refused(void *ctx, size_t i, int status, struct span body)
@@ -149,66 +183,76 @@ static void on_refused(void *ctx, size_t i, int status, struct span body)
                       status, SPAN_ARG(span_sub(body, 0, 300)));
 }
 
-static void on_taken(void *ctx, struct span id, size_t worker, bool urgent)
+static void on_queued(void *ctx, struct span id, size_t worker, bool urgent)
 {
     struct demo *d = ctx;
-    if (ledger_mark(d->ledger, id, LEDGER_TAKEN) < 0)
+    demo_report_queued(d->report, worker, urgent);
+    demo_day_queued(d->day, id, worker);
+}
+
+static void on_step(void *ctx, struct span id, bool accepted)
+{
+    struct demo *d = ctx;
+    if (ledger_mark(d->ledger, id, LEDGER_STEP_ACKNOWLEDGED) < 0 ||
+        (accepted && ledger_mark(d->ledger, id, LEDGER_TAKEN) < 0))
         short_of_memory(d);
-    demo_report_taken(d->report, worker, urgent);
 }
 
 static void on_fed(void *ctx)
 {
-    enter(ctx, STAGE_TAKE);
+    ((struct demo *)ctx)->all_fed = true;
 }
 
-static void on_order(void *ctx, struct span id)
+static int open_day(struct demo *d, int port, const struct redis_target *target)
 {
-    struct demo *d = ctx;
-    if (ledger_mark(d->ledger, id, LEDGER_ORDER) < 0)
-        short_of_memory(d);
-}
-
-static void on_counted(void *ctx, const struct err *err)
-{
-    struct demo *d = ctx;
-    if (err != NULL) {
-        d->err = *err;
-        give_up(d, COMMAND_FINDING);
-        return;
-    }
-    const struct ledger_count c = ledger_count(d->ledger);
-    const uint64_t all = demo_texts_count(d->texts);
-    give_up(d, c.lost == 0 && c.duplicated == 0 && c.acknowledged == all && c.orders == all &&
-                       c.taken == all
-                   ? COMMAND_OK
-                   : COMMAND_FINDING);
-}
-
-static void on_serving(void *ctx, int port, const char *redis)
-{
-    struct demo *d = ctx;
-    struct demo_crew_options crew = {
-        .loop = &d->loop, .directory = policy_directory(d->policy), .on_taken = on_taken, .ctx = d};
+    const struct demo_crew_options crew = {.loop = &d->loop,
+                                           .target = *target,
+                                           .directory = policy_directory(d->policy),
+                                           .on_queued = on_queued,
+                                           .ctx = d};
+    const struct demo_tally_options tally = {.loop = &d->loop,
+                                             .target = *target,
+                                             .directory = policy_directory(d->policy),
+                                             .json = d->json,
+                                             .morning = d->morning};
     const struct demo_feed_options feed = {.loop = &d->loop,
                                            .host = "127.0.0.1",
                                            .port = port,
                                            .texts = d->texts,
                                            .residents = d->residents,
-                                           .rate = d->rate,
+                                           .morning = d->morning,
                                            .on_answer = on_answer,
                                            .on_refused = on_refused,
                                            .on_finished = on_fed,
                                            .ctx = d};
+    struct demo_day_options day = {.loop = &d->loop,
+                                   .json = d->json,
+                                   .directory = policy_directory(d->policy),
+                                   .morning = d->morning,
+                                   .evening = d->morning + EVENING_H * CLOCK_HOUR_MS,
+                                   .on_step = on_step,
+                                   .on_error = on_error,
+                                   .ctx = d};
+    day.steps = d->steps = demo_steps_new(&d->loop, "127.0.0.1", port, &d->err);
+    return d->steps == NULL || (d->day = demo_day_start(&day, &d->err)) == NULL ||
+                   (d->crew = demo_crew_start(&crew, &d->err)) == NULL ||
+                   (d->tally = demo_tally_start(&tally, &d->err)) == NULL ||
+                   (d->feed = demo_feed_start(&feed, &d->err)) == NULL
+               ? -1
+               : 0;
+}
+
+static void on_serving(void *ctx, int port, const char *redis)
+{
+    struct demo *d = ctx;
+    struct redis_target target;
     if (d->stage != STAGE_START)
         return;
-    demo_report_serving(d->report, port);
-    if (redis_target_parse(span_str(redis), &crew.target, &d->err) < 0 ||
-        (d->crew = demo_crew_start(&crew, &d->err)) == NULL ||
-        (d->feed = demo_feed_start(&feed, &d->err)) == NULL)
+    demo_report_serving(d->report, port, d->speed);
+    if (redis_target_parse(span_str(redis), &target, &d->err) < 0 || open_day(d, port, &target) < 0)
         give_up(d, COMMAND_UNAVAILABLE);
     else
-        enter(d, STAGE_FEED);
+        enter(d, STAGE_DAY);
 }
 
 static void on_ended(void *ctx, int64_t status, int signal)
@@ -236,26 +280,123 @@ static void on_interrupt(uv_signal_t *handle, int signum)
     give_up(d, SIGNALLED + signum);
 }
 
+/* ---- the reckoning ---- */
+
+static void on_checked(void *ctx, const struct demo_sums *sums, const struct err *err)
+{
+    struct demo *d = ctx;
+    if (d->stage != STAGE_CHECK)
+        return;
+    if (err != NULL) {
+        on_error(d, err);
+        return;
+    }
+    d->sums = *sums;
+    d->check_over = true;
+}
+
+static void on_order(void *ctx, struct span id)
+{
+    struct demo *d = ctx;
+    if (d->stage != STAGE_CHECK)
+        return;
+    if (ledger_mark(d->checked, id, LEDGER_ORDER) < 0)
+        short_of_memory(d);
+    else if (demo_check_order(d->check, id, &d->err) < 0)
+        give_up(d, COMMAND_UNAVAILABLE);
+}
+
+static void on_counted(void *ctx, const struct err *err)
+{
+    struct demo *d = ctx;
+    if (err != NULL)
+        on_error(d, err);
+    else if (d->stage == STAGE_CHECK)
+        demo_check_finish(d->check);
+}
+
+/* Asks the engine for all orders as they now are. */
+static void begin_check(struct demo *d)
+{
+    ledger_free(&d->checked);
+    demo_check_free(&d->check);
+    d->check_over = false;
+    d->checked = ledger_copy(d->ledger);
+    if (d->checked == NULL) {
+        short_of_memory(d);
+        return;
+    }
+    const struct demo_check_options options = {.steps = d->steps,
+                                               .json = d->json,
+                                               .until = d->until,
+                                               .ledger = d->checked,
+                                               .on_done = on_checked,
+                                               .ctx = d};
+    d->check = demo_check_new(&options, &d->err);
+    if (d->check == NULL || demo_crew_count_orders(d->crew, on_order, on_counted, d, &d->err) < 0)
+        give_up(d, COMMAND_FINDING);
+}
+
+/* Whether it all came out even. */
+static bool is_even(const struct demo *d)
+{
+    const struct ledger_count c = ledger_count(d->checked);
+    const uint64_t all = demo_texts_count(d->texts);
+    return c.lost + c.steps_lost == 0 && c.duplicated + c.steps_twice == 0 &&
+           d->sums.forgotten == 0 && c.acknowledged == all && c.orders == all && c.taken == all;
+}
+
+/* A warning may be on its way: what looks uneven is looked at again for a while. */
+static void end_check(struct demo *d, int64_t in_stage)
+{
+    if (!d->check_over)
+        return;
+    if (is_even(d) || d->refused > 0 || in_stage > CHECK_MS)
+        give_up(d, is_even(d) ? COMMAND_OK : COMMAND_FINDING);
+    else
+        begin_check(d);
+}
+
 /* ---- the clock of the demo ---- */
 
 static void close_all(struct demo *d)
 {
     enter(d, STAGE_END);
-    demo_report_end(d->report, d->feed, d->ledger, demo_texts_count(d->texts),
-                    d->status == COMMAND_OK ? NULL : &d->err);
+    demo_report_end(d->report,
+                    &(struct demo_result){.feed = d->feed,
+                                          .ledger = d->checked == NULL ? d->ledger : d->checked,
+                                          .sums = d->check_over ? &d->sums : NULL,
+                                          .complaints = demo_texts_count(d->texts),
+                                          .err = d->status == COMMAND_OK ? NULL : &d->err});
     demo_feed_close(&d->feed);
     demo_crew_close(&d->crew);
+    demo_tally_close(&d->tally);
+    demo_steps_close(&d->steps);
+    demo_day_close(&d->day);
+    demo_check_free(&d->check);
     demo_engine_free(&d->engine, d->log_told);
     uv_close((uv_handle_t *)&d->tick, NULL);
     for (size_t i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&d->interrupts[i], NULL);
 }
 
+/* Tells the hours that are over, once their last events have had the time to come. */
+static void tell_hours(struct demo *d, int64_t until)
+{
+    while (d->hour < DEMO_TALLY_HOURS &&
+           d->morning + (int64_t)(d->hour + 1) * CLOCK_HOUR_MS + clock_stretch_ms(EVENTS_MS) <=
+               until) {
+        demo_report_hour(d->report, d->morning + (int64_t)d->hour * CLOCK_HOUR_MS,
+                         demo_tally_hour(d->tally, d->hour));
+        d->hour++;
+    }
+}
+
 /* An engine that takes nothing more (its disk is full, say) is not waited for without end. */
 static void watch_feed(struct demo *d)
 {
     const int64_t now = clock_steady_ms();
-    if (demo_feed_done(d->feed) != d->fed || d->fed_since == 0) {
+    if (demo_feed_done(d->feed) != d->fed || d->fed_since == 0 || d->all_fed) {
         d->fed = demo_feed_done(d->feed);
         d->fed_since = now;
     } else if (now - d->fed_since > STALL_MS) {
@@ -264,6 +405,30 @@ static void watch_feed(struct demo *d)
                       tell_log(d));
         give_up(d, COMMAND_FINDING);
     }
+}
+
+static void play_day(struct demo *d)
+{
+    const int64_t now = clock_now_ms();
+    watch_feed(d);
+    tell_hours(d, now);
+    if (d->all_fed &&
+        (d->refused > 0 || demo_day_over(d->day) || now >= d->morning + DAY_H * CLOCK_HOUR_MS))
+        enter(d, STAGE_SETTLE);
+}
+
+/* Who has an order to accept still may; then nobody does anything any more. */
+static void settle(struct demo *d, int64_t in_stage)
+{
+    if (demo_day_count(d->day).untaken > 0 && d->refused == 0 && in_stage < SETTLE_MS)
+        return;
+    demo_day_stop(d->day);
+    if (demo_steps_pending(d->steps) > 0 && in_stage < 2 * SETTLE_MS)
+        return;
+    d->until = clock_now_ms();
+    tell_hours(d, d->morning + DEMO_TALLY_HOURS * 2 * CLOCK_HOUR_MS);
+    enter(d, STAGE_CHECK);
+    begin_check(d);
 }
 
 static void finish(struct demo *d, int64_t waited_ms)
@@ -280,9 +445,6 @@ static void on_tick(uv_timer_t *timer)
 {
     struct demo *d = timer->data;
     const int64_t in_stage = clock_steady_ms() - d->stage_since;
-    const struct ledger_count c = ledger_count(d->ledger);
-    demo_report_progress(d->report, d->feed == NULL ? 0 : demo_feed_done(d->feed), c.taken,
-                         demo_texts_count(d->texts));
     switch (d->stage) {
     case STAGE_START:
         if (in_stage > START_MS) {
@@ -291,21 +453,18 @@ static void on_tick(uv_timer_t *timer)
             give_up(d, COMMAND_UNAVAILABLE);
         }
         break;
-    case STAGE_TAKE:
-        /* All that was acknowledged is taken, or nothing more comes. */
-        if (c.taken >= c.acknowledged || in_stage > SETTLE_MS) {
-            enter(d, STAGE_COUNT);
-            if (demo_crew_count_orders(d->crew, on_order, on_counted, d, &d->err) < 0)
-                give_up(d, COMMAND_FINDING);
-        }
+    case STAGE_DAY:
+        play_day(d);
+        break;
+    case STAGE_SETTLE:
+        settle(d, in_stage);
+        break;
+    case STAGE_CHECK:
+        end_check(d, in_stage);
         break;
     case STAGE_STOP:
         finish(d, in_stage);
         break;
-    case STAGE_FEED:
-        watch_feed(d);
-        break;
-    case STAGE_COUNT:
     case STAGE_END:
         break;
     }
@@ -318,11 +477,10 @@ static int parse(struct demo *d, int argc, char **argv)
     static const struct option options[] = {{"rules", required_argument, NULL, 'r'},
                                             {"data", required_argument, NULL, 'd'},
                                             {"residents", required_argument, NULL, 'n'},
-                                            {"rate", required_argument, NULL, 'a'},
+                                            {"speed", required_argument, NULL, 's'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    uint64_t n = RESIDENTS, rate = RATE;
-    bool paced = false;
+    uint64_t n = RESIDENTS, speed = SPEED;
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
@@ -337,10 +495,10 @@ static int parse(struct demo *d, int argc, char **argv)
                 return command_usage("demo", "--residents must be a number from 1 to %d",
                                      RESIDENTS_MAX);
             break;
-        case 'a':
-            if (span_to_u64(span_str(optarg), RATE_MAX, &rate) < 0)
-                return command_usage("demo", "--rate must be a number from 0 to %d", RATE_MAX);
-            paced = true;
+        case 's':
+            if (span_to_u64(span_str(optarg), CLOCK_SPEED_MAX, &speed) < 0 || speed < SPEED_MIN)
+                return command_usage("demo", "--speed must be a number from %d to %d", SPEED_MIN,
+                                     CLOCK_SPEED_MAX);
             break;
         case 'h':
             (void)fputs(help, stdout);
@@ -352,7 +510,7 @@ static int parse(struct demo *d, int argc, char **argv)
     if (optind < argc)
         return command_usage("demo", "\"%s\" is too much", argv[optind]);
     d->residents = (size_t)n;
-    d->rate = d->data == NULL || paced ? rate : 0;
+    d->speed = (int)speed;
     d->rules = command_rules_dir(d->rules);
     return 0;
 }
@@ -383,8 +541,14 @@ static int load(struct demo *d)
 
 static int play(struct demo *d)
 {
+    const int64_t began = clock_real_ms() + ENGINE_MS;
+    d->morning = clock_from_civil(&morning);
+    clock_run_fast(d->speed, began, d->morning);
     const struct demo_engine_options engine = {.loop = &d->loop,
                                                .rules = d->rules,
+                                               .speed = d->speed,
+                                               .began_ms = began,
+                                               .origin_ms = d->morning,
                                                .on_serving = on_serving,
                                                .on_ended = on_ended,
                                                .ctx = d};
@@ -424,6 +588,7 @@ int command_demo(int argc, char **argv)
     demo_report_free(&d->report);
     json_reader_free(&d->json);
     ledger_free(&d->ledger);
+    ledger_free(&d->checked);
     demo_texts_free(&d->texts);
     policy_unref(&d->policy);
     mem_free(d);
