@@ -119,7 +119,7 @@ static int make_record(struct maker *maker, struct span body, struct record *rec
     if (pipeline_run(maker->policy, maker->scratch, NULL, &complaint, clock_now_ms(), &maker->order,
                      err) < 0)
         return -1;
-    if (order_record(&maker->order, &maker->texts, record) < 0)
+    if (order_record(&maker->order, maker->policy, &maker->texts, record) < 0)
         return err_set(err, ERR_NOMEM, "out of memory");
     record->body = hash128(body);
     return 0;

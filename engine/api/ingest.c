@@ -184,12 +184,12 @@ static int decide(struct ingest *ingest, const struct policy *policy,
 
 /* Hands the record of a decided order to the dispatcher, which copies it. */
 static void submit(struct ingest *ingest, const struct ingest_input *input,
-                   const struct order *order)
+                   const struct policy *policy, const struct order *order)
 {
     struct order_texts *texts = &ingest->api->texts;
     struct record record;
     struct err err = {0};
-    const int made = order_record(order, texts, &record);
+    const int made = order_record(order, policy, texts, &record);
     ingest->answer = arena_copy(ingest->arena, buf_view(&texts->answer));
     if (made < 0 || ingest->answer.ptr == NULL) {
         fail_nomem(ingest);
@@ -213,6 +213,6 @@ void ingest_start(struct ingest *ingest, const struct ingest_input *input)
     struct policy *policy = api->options.policy(api->options.ctx);
     struct order order;
     if (decide(ingest, policy, &complaint, &order) == 0)
-        submit(ingest, input, &order);
+        submit(ingest, input, policy, &order);
     policy_unref(&policy);
 }

@@ -1,8 +1,36 @@
 #include "engine/api/order_record.h"
 
 #include "engine/api/complaint_json.h"
+#include "engine/model/watch.h"
 
-int order_record(const struct order *order, struct order_texts *texts, struct record *record)
+/* Somebody of a special group (rules/tags.yaml). */
+static bool is_special(const struct verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->tag_count; i++) {
+        if (span_eq(verdict->tags[i], SPAN("special_group")))
+            return true;
+    }
+    return false;
+}
+
+/* When the engine must look at the new order first. */
+static int64_t first_look(const struct order *order, const struct policy *policy)
+{
+    struct watch_order watched = {.id = order->id, .grid = order->route.grid};
+    struct life *life = &watched.life;
+    life_begin(life, order->created_at, order->deadlines.by, order->route.worker);
+    life->post_count = order->route.post_count;
+    for (size_t i = 0; i < life->post_count; i++)
+        life->posts[i] = order->route.posts[i];
+    life->sla_class = order->verdict.sla;
+    life->provisional = order->deadlines.provisional;
+    life->triage = order->triage;
+    life->red = order->verdict.urgency == URGENCY_RED;
+    return watch_next(&watched, policy, order->created_at);
+}
+
+int order_record(const struct order *order, const struct policy *policy, struct order_texts *texts,
+                 struct record *record)
 {
     buf_clear(&texts->answer);
     buf_clear(&texts->complaint);
@@ -20,8 +48,16 @@ int order_record(const struct order *order, struct order_texts *texts, struct re
         .urgency = span_str(urgency_name(order->verdict.urgency)),
         .category = order->verdict.category.path,
         .kind = span_str(kind_name(order->verdict.kind)),
+        .class_name = order->verdict.sla,
+        .department = order->verdict.department,
+        .street = order->route.street,
+        .tags = order->verdict.tags,
+        .tag_count = order->verdict.tag_count,
         .urgent = order->urgent,
+        .special = is_special(&order->verdict),
+        .triage = order->triage,
         .created_at = order->created_at,
+        .due_at = first_look(order, policy),
         .deadlines = &order->deadlines,
         .answer = buf_view(&texts->answer),
         .complaint = buf_view(&texts->complaint),

@@ -1,5 +1,5 @@
 #!lua name=jiesu
--- version 3
+-- version 4
 --
 -- Everything jiesu writes to Redis, as functions: one call is one step, whole or absent. Redis keeps the
 -- writes of a call together (MULTI/EXEC in the append-only file), so a crash never leaves half of one.
@@ -7,14 +7,14 @@
 -- Every call may be made again. A create is known by its order's hash, a step by its id, a claim by its key:
 -- the second call changes nothing and tells what the first one did.
 --
--- Keys are declared, with one exception: a step removes the order's entry from the queue stream that the
--- order's hash names and may put it into another worker's, and a queue read looks into the hashes of the orders
--- it returns. Those keys carry the hash tag of the declared ones (jiesu:{community}:...), so they live in the
--- same slot.
+-- Keys are declared, but for those that only the order's hash names, or that belong to a worker who is known
+-- only when the step is taken: the queues it leaves and enters, the notices of who is told, the counts of who
+-- holds it; and a read of a queue, or of what is due, looks into the hashes of the orders it returns. Those keys
+-- carry the hash tag of the declared ones (jiesu:{community}:...), so they live in the same slot.
 
 -- jiesu_version: the number in the second line of this file.
 local function version()
-  return 3
+  return 4
 end
 
 -- jiesu_claim KEYS claim ARGV id body ttl -> {'claimed', id}: the key is new and now stands for this order;
@@ -63,10 +63,65 @@ local function enqueue(queue, fields)
   return entry
 end
 
--- jiesu_create KEYS order queue due ARGV wake ulid due_at n (field value) * n (field value) ...
+-- Takes an order out of the queues it is in: "queue entry queue entry ...".
+local function dequeue(entries)
+  for queue, entry in string.gmatch(entries or '', '(%S+) (%S+)') do
+    redis.call('XACK', queue, 'workers', entry)
+    redis.call('XDEL', queue, entry)
+  end
+end
+
+-- The states of an order that is no more held by anyone.
+local DONE = {resolved = true, closed = true, cancelled = true}
+
+-- Keeps `open`, how many orders each worker holds that are not done, and `idle`, when one came to a worker last.
+-- The counts are written as they then are, not added to: what an open MULTI (see fence) carries out late is
+-- then corrected by what comes behind it.
+local function count(prefix, before, after, came, at)
+  if before ~= after then
+    for worker, by in pairs({[before or ''] = -1, [after or ''] = 1}) do
+      local n = worker ~= '' and (redis.call('HGET', prefix .. 'open', worker) or 0) + by or 0
+      if n > 0 then
+        redis.call('HSET', prefix .. 'open', worker, string.format('%d', n))
+      elseif worker ~= '' then
+        redis.call('HDEL', prefix .. 'open', worker)
+      end
+    end
+  end
+  if after and came then
+    redis.call('HSET', prefix .. 'idle', after, at)
+  end
+end
+
+-- Tells all who follow the community (figures, webhooks) of one step: what it was, and what the order is now.
+-- There is no fence around this stream, which is long: in the rare case that the fence is for, an event may be
+-- there twice. A reader knows it by its order and version.
+local FACTS = {'urgency', 'category', 'kind', 'grid', 'class', 'special'}
+
+local function announce(events, ulid, version, step, at, by, from, to, worker, entry, facts)
+  redis.call('XADD', events, '*', 'order', ulid, 'version', version, 'step', step, 'at', at, 'by', by,
+    'from', from, 'to', to, 'worker', worker, 'entry', entry, 'urgency', facts.urgency or '',
+    'category', facts.category or '', 'kind', facts.kind or '', 'grid', facts.grid or '',
+    'class', facts.class or '', 'special', facts.special or '')
+end
+
+-- Leaves a notice for each of the workers named, and wakes them. Old notices go when there are many.
+local NOTICES = 1000
+
+local function tell(prefix, workers, community, ulid, step, version, at, note)
+  for worker in string.gmatch(workers, '%S+') do
+    local stream = prefix .. 'notices:' .. worker
+    fence(stream)
+    redis.call('XADD', stream, 'MAXLEN', '~', NOTICES, '*', 'id', community .. '.' .. ulid, 'step', step,
+      'version', version, 'at', at, 'note', note)
+    redis.call('PUBLISH', prefix .. 'wake:' .. worker, ulid)
+  end
+end
+
+-- jiesu_create KEYS order queue due events ARGV wake ulid due_at n (field value) * n (field value) ...
 -- -> {'created'}, or {'exists', answer, state, version} of the order that is there. The n pairs are the queue
--- entry, the rest the order's hash. What can fail (a key of another type) comes before the hash is written,
--- and a due date already set is taken back.
+-- entry, the rest the order's hash; due_at is when to look at it first ('': never). What can fail (a key of
+-- another type) comes before the hash is written, and a due date already set is taken back.
 local function create(keys, argv)
   if redis.call('EXISTS', keys[1]) == 1 then
     local held = redis.call('HMGET', keys[1], 'answer', 'state', 'version')
@@ -75,13 +130,20 @@ local function create(keys, argv)
   if argv[3] ~= '' then
     redis.call('ZADD', keys[3], argv[3], argv[2])
   end
-  local hash = 5 + 2 * argv[4]
-  local entry = enqueue(keys[2], {unpack(argv, 5, hash - 1)})
+  local first, order = 5 + 2 * argv[4], {}
+  local entry = enqueue(keys[2], {unpack(argv, 5, first - 1)})
   if entry.err then
     redis.call('ZREM', keys[3], argv[2])
     return entry
   end
-  redis.call('HSET', keys[1], 'queue', keys[2], 'entry', entry, unpack(argv, hash))
+  redis.call('HSET', keys[1], 'entries', keys[2] .. ' ' .. entry, unpack(argv, first))
+  for i = first, #argv, 2 do
+    order[argv[i]] = argv[i + 1]
+  end
+  local prefix, at = string.match(keys[1], '^(.*)order:'), order.created_at or ''
+  count(prefix, nil, order.worker, true, at)
+  announce(keys[4] or prefix .. 'events', argv[2], order.version, 'create', at, 'engine', '', order.state,
+    order.worker, order.h1 or '', order)
   redis.call('PUBLISH', argv[1], argv[2])
   return {'created'}
 end
@@ -100,32 +162,41 @@ local function has_word(list, sep, word)
   return list and string.find(sep .. list .. sep, sep .. word .. sep, 1, true) ~= nil
 end
 
--- Departments that were whistled for, as JSON in one field: when each is to report (0: it has; -n: it has, and
--- was given n stars). What is to be in the field for a verb to go on, and what it puts there.
+-- Departments that were whistled for, in one field: "department number department number ...", the number being
+-- when it is to report (0: it has; -n: it has, and was given n stars). What is to be in the field for a verb to
+-- go on, and what it puts there.
 local function party(old, value, wanted)
-  local n, most, department = string.match(value, '^(%d+) (%d+) (.*)$')
-  local parties, count = cjson.decode(old or '{}'), 0
-  local held = parties[department]
-  for _ in pairs(parties) do
-    count = count + 1
+  local n, most, department = string.match(value, '^(%d+) (%d+) (%S+)$')
+  local parties, held, place = {}, nil, nil
+  for name, number in string.gmatch(old or '', '(%S+) (%-?%d+)') do
+    parties[#parties + 1] = name .. ' ' .. number
+    if name == department then
+      held, place = tonumber(number), #parties
+    end
   end
   if wanted == 'none' then
-    if held or count >= tonumber(most) then
+    if held or #parties >= tonumber(most) then
       return nil, held and 'again' or 'long'
     end
-    parties[department] = tonumber(n)
   elseif not held or (wanted == 'reported' and held > 0) then
     return nil, 'absent'
   elseif held < 0 or (wanted == 'open' and held == 0) then
     return nil, 'again'
   else
-    parties[department] = wanted == 'open' and 0 or -tonumber(n)
+    n = wanted == 'open' and '0' or '-' .. n
   end
-  return cjson.encode(parties)
+  parties[place or #parties + 1] = department .. ' ' .. n
+  return table.concat(parties, ' ')
+end
+
+-- A deadline ("<clock>_by") that moves is warned of anew.
+local function moved(field, put)
+  put('warned:' .. string.match(field, '^(.*)_by$'), '')
 end
 
 -- What a step does to one field of the order's hash: from what is there (or nil) and the value given, the new
--- value (nil: left alone, '': removed), or nil and what speaks against the step. peek reads another field.
+-- value (nil: left alone, '': removed), or nil and what speaks against the step. peek reads another field, put
+-- changes one.
 local verbs = {
   set = function(_, value) return value end,
   once = function(old, value) return not old and value or nil end,
@@ -135,10 +206,31 @@ local verbs = {
   end,
   drop = function() return '' end,
   add = function(old, value) return string.format('%d', (old or 0) + value) end,
-  raise = function(old, value) return (not old or tonumber(old) < tonumber(value)) and value or nil end,
-  lift = function(old, value, peek)
+  -- of deadlines: to a later value, the same from another field, and to what may be earlier or '0' (none), unless
+  -- it was met or moved by a person or a second attempt: "value met-field"
+  raise = function(old, value, _, put, field)
+    if old and tonumber(old) >= tonumber(value) then return nil end
+    moved(field, put)
+    return value
+  end,
+  lift = function(old, value, peek, put, field)
     local other = peek(value)
-    return other and (not old or tonumber(old) < tonumber(other)) and other or nil
+    if not other or (old and tonumber(old) >= tonumber(other)) then return nil end
+    moved(field, put)
+    return other
+  end,
+  count = function(old, value, peek, put, field)
+    local new, met = string.match(value, '^(%d+) (%S+)$')
+    local clock = string.match(field, '^(.*)_by$')
+    if peek(met) or peek('extended:' .. clock) or peek('start:' .. clock) then return nil end
+    if new == '0' then put('asked:' .. clock, '') end
+    if new ~= (old or '0') then moved(field, put) end
+    return new == '0' and '' or new
+  end,
+  -- a list of words
+  word = function(old, value)
+    if has_word(old, ' ', value) then return nil end
+    return old and old .. ' ' .. value or value
   end,
   need = function(old) return nil, not old and 'absent' or nil end,
   lack = function(old) return nil, old and 'again' or nil end,
@@ -148,58 +240,47 @@ local verbs = {
   rate = function(old, value) return party(old, value, 'reported') end,
 }
 
--- Goes through (verb field value) * from argv[first] on without writing: the changed fields, or nil and why not.
+-- Goes through (verb field value) * from argv[first] on without writing. Three more verbs: 'only', 'not': when the
+-- field is none (one) of the values (comma list) all that follows is left out; 'go': the order goes into that queue
+-- (see jiesu_step). Returns the changed fields, nil, and where it goes; or nil and why not.
 local function plan(key, argv, first, at)
-  local changes = {}
+  local changes, to = {}, nil
   local function peek(field)
     local new = changes[field]
     if new == '' then return nil end
     return new or redis.call('HGET', key, field) or nil
   end
+  local function put(field, value) changes[field] = value end
   for i = first, #argv, 3 do
     local verb, field, value = argv[i], argv[i + 1], argv[i + 2]
-    local new, why = verbs[verb](peek(field), value == '@' and at or value, peek)
-    if why then
-      return nil, why
-    end
-    changes[field] = new or changes[field]
-  end
-  return changes
-end
-
--- The next deadline: of the pairs "due:met" those that are due and not met, and of the departments that have not
--- reported when the list ends with "parties".
-local function next_due(key, list)
-  local due, names = nil, {}
-  for by, met in string.gmatch(list, '([%w_]+):([%w_]*)') do
-    names[#names + 1], names[#names + 2] = by, met == '' and 'none' or met
-  end
-  local held = redis.call('HMGET', key, 'parties', unpack(names))
-  for i = 2, #held, 2 do
-    local by = not held[i + 1] and tonumber(held[i] or nil)
-    due = by and math.min(by, due or by) or due
-  end
-  if held[1] and has_word(list, ',', 'parties') then
-    for _, by in pairs(cjson.decode(held[1])) do
-      due = by > 0 and math.min(by, due or by) or due
+    if verb == 'go' then
+      to = value
+    elseif verb == 'only' or verb == 'not' then
+      if has_word(value, ',', peek(field) or '') ~= (verb == 'only') then break end
+    else
+      local new, why = verbs[verb](peek(field), value == '@' and at or value, peek, put, field)
+      if why then
+        return nil, why
+      end
+      changes[field] = new or changes[field]
     end
   end
-  return due
+  return changes, nil, to
 end
 
 -- Puts the order into a worker's queue, with what the entry said at its creation.
 local ENTRY = {'urgency', 'category', 'kind', 'grid', 'created_at', 'respond_by'}
 
-local function requeue(key, worker, urgent)
-  local prefix, community, ulid = string.match(key, '^(jiesu:{([^}]*)}:)order:(.*)$')
+local function requeue(key, queue, changes)
+  local community, ulid = string.match(key, '^jiesu:{([^}]*)}:order:(.*)$')
   local held, fields = redis.call('HMGET', key, unpack(ENTRY)), {'id', community .. '.' .. ulid}
   for i, name in ipairs(ENTRY) do
-    if held[i] then
-      fields[#fields + 1], fields[#fields + 2] = name, held[i]
+    local value = changes[name] or held[i]
+    if value and value ~= '' then
+      fields[#fields + 1], fields[#fields + 2] = name, value
     end
   end
-  local queue = prefix .. 'q:' .. worker .. (urgent and ':urgent' or '')
-  return queue, enqueue(queue, fields), prefix .. 'wake:' .. worker
+  return enqueue(queue, fields)
 end
 
 -- The post after the holder's in the list of posts; the last one for who holds none of them.
@@ -214,8 +295,8 @@ local function next_post(posts, holder, last)
   return worker
 end
 
--- jiesu_step KEYS order due [index] ARGV step id by worker rule from target at strict version most queue over due
--- note (verb field value) ...
+-- jiesu_step KEYS order due events [index] ARGV step id by worker rule from target at strict version most queue over
+-- due note tell (verb field value) ...
 -- -> {'done', state, version}; {'replayed', state, version}: this id was taken before and led there;
 -- {'conflict', state, version, why}; {'other', state, version}: the same key came with another body before;
 -- {'missing'}: no such order. An id is "key" or "key.body".
@@ -223,13 +304,18 @@ end
 --   from     states it may be taken in (comma list); target: the state it leads to, '': the same
 --   at       when; strict '1': not before the last step, else it counts as then; '@' as a value stands for it
 --   version  the order's version must be this ('0': any); most: and below this one ('': any)
---   queue    the order goes into the queue of: '=' its holder, '>' the next post, a worker; '': of none
+--   queue    whose queue the order goes into, to hold it: '=' its holder, '>' the next post, '<' the first post,
+--            a worker: it leaves the others'; '+worker': it stays in the others' too, whoever accepts first has
+--            it; '': none
 --   over     "field most state": when the field is not below most, the order goes to the last post in that state
---   due      the clocks that run then ("due:met,...", see next_due), '': none, '-': as before
+--   due      when to look at the order next: a number, '@' at once if it is open, '' never, '-' as before
+--   note     JSON for the history; tell: workers who get a notice, '=' standing for the holder it then has
 --   index    a sorted set in which the order is put by time
 
--- What is in the order's hash, by name; nil when there is no order.
-local HELD = {'state', 'version', 'refused', 'queue', 'entry', 'worker', 'last_at', 'created_at', 'posts', 'urgent'}
+-- What is in the order's hash, by name; nil when there is no order. (Before version 4 it named one queue and one
+-- entry.)
+local HELD = {'state', 'version', 'refused', 'entries', 'queue', 'entry', 'worker', 'last_at', 'created_at',
+  'posts', 'urgent', 'urgency', 'category', 'kind', 'grid', 'class', 'special'}
 
 local function read_order(key)
   local values, held = redis.call('HMGET', key, unpack(HELD)), {}
@@ -237,6 +323,7 @@ local function read_order(key)
     held[name] = values[i] or nil
   end
   held.last = tonumber(held.last_at or held.created_at or 0)
+  held.entries = held.entries or (held.entry and held.queue .. ' ' .. held.entry)
   return held.state and held
 end
 
@@ -265,22 +352,28 @@ local function objection(held, argv)
     or argv[11] ~= '' and tonumber(held.version) >= tonumber(argv[11]) and 'long'
 end
 
--- Where a step leads: the state, the holder, and whether the holder is to find it in a queue.
-local function destination(order, held, argv)
-  local to = argv[12]
+-- Where a step leads: the state, the holder, and whether the holder is to find it in its queue ('moved': in no
+-- other one; 'also').
+local function destination(order, held, argv, to)
+  local target = argv[7] ~= '' and argv[7] or held.state
+  local holder = argv[5] == 'taker' and argv[4] or held.worker
   if argv[13] ~= '' then
     local field, most, state = string.match(argv[13], '^(%S+) (%S+) (%S+)$')
     if tonumber(redis.call('HGET', order, field) or 0) >= tonumber(most) then
-      return state, next_post(held.posts, held.worker, true), true
+      return state, next_post(held.posts, holder, true), 'moved'
     end
   end
-  local holder = argv[5] == 'taker' and argv[4] or held.worker
-  if to == '>' then
+  local mark, worker = string.match(to, '^(%+?)(.*)$')
+  if to == '' then
+    return target, holder, nil
+  elseif to == '>' then
     holder = next_post(held.posts, holder)
-  elseif to ~= '' and to ~= '=' then
-    holder = to
+  elseif to == '<' then
+    holder = string.match(held.posts or '', '%S+') or holder
+  elseif to ~= '=' then
+    holder = worker
   end
-  return argv[7] ~= '' and argv[7] or held.state, holder, to ~= ''
+  return target, holder, mark == '+' and 'also' or 'moved'
 end
 
 local function history(held, argv, target, holder, version, at)
@@ -303,12 +396,34 @@ local function write(key, changes)
   redis.call('HSET', key, unpack(fields))
 end
 
-local function set_due(order, set, list, member)
-  local due = next_due(order, list)
-  if due then
-    redis.call('ZADD', set, string.format('%d', due), member)
-  else
+local function set_due(set, due, member)
+  if due == '' then
     redis.call('ZREM', set, member)
+  else
+    redis.call('ZADD', set, due, member)
+  end
+end
+
+-- Puts the order into the holder's queue and takes it out of those it is in, as `queued` says. Returns an error, or
+-- nothing; what comes of it is in changes.
+local function move(order, held, changes, prefix, holder, queued, left)
+  local entries, new = held.entries, nil
+  if queued then -- first, because it may fail
+    local queue = prefix .. 'q:' .. holder .. (held.urgent == '1' and ':urgent' or '')
+    if queued ~= 'also' or not has_word(entries, ' ', queue) then
+      local entry = requeue(order, queue, changes)
+      if entry.err then
+        return entry
+      end
+      new = queue .. ' ' .. entry
+    end
+  end
+  if queued == 'also' then
+    changes.entries = new and entries and entries .. ' ' .. new or new
+  elseif queued or left then
+    dequeue(entries)
+    changes.entries = new or ''
+    changes.queue, changes.entry = held.queue and '', held.entry and ''
   end
 end
 
@@ -321,45 +436,82 @@ local function step(keys, argv)
   if again then
     return again
   end
-  if #argv < 15 then
+  if #argv < 16 or (#argv - 16) % 3 ~= 0 then
     return redis.error_reply('ERR a step in the form of an older engine')
   end
-  local at, why, changes = string.format('%d', math.max(held.last, argv[8])), objection(held, argv), nil
+  local at, why = string.format('%d', math.max(held.last, argv[8])), objection(held, argv)
+  local changes, to
   if not why then
-    changes, why = plan(order, argv, 16, at)
+    changes, why, to = plan(order, argv, 17, at)
   end
   if why then
     return refuse(order, id, held.refused, held.state, held.version, why)
   end
-  local target, holder, queued = destination(order, held, argv)
-  local version, member = string.format('%d', held.version + 1), string.match(order, '[^:]*$')
-  local wake
-  if queued then -- first, because it may fail
-    changes.queue, changes.entry, wake = requeue(order, holder, held.urgent == '1')
-    if changes.entry.err then
-      return changes.entry
-    end
+  local target, holder, queued = destination(order, held, argv, to or argv[12])
+  local prefix, community, member = string.match(order, '^(jiesu:{([^}]*)}:)order:(.*)$')
+  local failed = move(order, held, changes, prefix, holder, queued, target ~= held.state)
+  if failed then
+    return failed
   end
-  if held.entry and (queued or target ~= held.state) then
-    redis.call('XACK', held.queue, 'workers', held.entry)
-    redis.call('XDEL', held.queue, held.entry)
-    changes.entry = changes.entry or ''
-  end
+  local version = string.format('%d', held.version + 1)
+  local entry = history(held, argv, target, holder, version, at)
   local key, body = string.match(id, '^([^.]*)%.?(.*)$')
   changes.state, changes.version, changes.worker, changes.last_at = target, version, holder, at
   changes['s:' .. key] = target .. ' ' .. version .. ' ' .. body
-  changes['h' .. version] = history(held, argv, target, holder, version, at)
+  changes['h' .. version] = entry
   write(order, changes)
-  if argv[14] ~= '-' then
-    set_due(order, keys[2], argv[14], member)
+  if argv[14] == '@' and not DONE[target] then
+    set_due(keys[2], at, member)
+  elseif argv[14] ~= '@' and argv[14] ~= '-' then
+    set_due(keys[2], argv[14], member)
   end
-  if keys[3] then
-    redis.call('ZADD', keys[3], at, member)
+  count(prefix, not DONE[held.state] and held.worker or nil, not DONE[target] and holder or nil,
+    queued or holder ~= held.worker, at)
+  if keys[4] then
+    redis.call('ZADD', keys[4], at, member)
   end
+  for _, name in ipairs(FACTS) do
+    held[name] = changes[name] or held[name]
+  end
+  announce(keys[3], member, version, argv[1], at, argv[3], held.state, target, holder, entry, held)
+  tell(prefix, string.gsub(argv[16], '=', holder), community, member, argv[1], version, at, argv[15])
   if queued then
-    redis.call('PUBLISH', wake, member)
+    redis.call('PUBLISH', prefix .. 'wake:' .. holder, member)
   end
   return {'done', target, version}
+end
+
+-- jiesu_due KEYS due ARGV now until most field ... -> {ulid, due, {value, ...}} of at most `most` orders that are
+-- due, those due first first, with these fields of their hashes (the first is one that every order has). Each is
+-- put off to `until`, so that nobody else takes it meanwhile, and it comes again when whoever took it is gone.
+-- What is no order (any more) is forgotten.
+local function due(keys, argv)
+  local prefix = string.match(keys[1], '^(.*)due$')
+  local ready = redis.call('ZRANGE', keys[1], '-inf', argv[1], 'BYSCORE', 'LIMIT', 0, argv[3], 'WITHSCORES')
+  local found, later = {}, {}
+  for i = 1, #ready, 2 do
+    local held = redis.call('HMGET', prefix .. 'order:' .. ready[i], unpack(argv, 4))
+    if held[1] then
+      found[#found + 1] = {ready[i], ready[i + 1], held}
+      later[#later + 1], later[#later + 2] = argv[2], ready[i]
+    else
+      redis.call('ZREM', keys[1], ready[i])
+    end
+  end
+  if #later > 0 then
+    redis.call('ZADD', keys[1], unpack(later))
+  end
+  return found
+end
+
+-- jiesu_defer KEYS order due ARGV ulid version at -> 'deferred': the order is to be looked at next at that time ('':
+-- never); 'changed': it is of another version by now, and due as soon as it was seen to be.
+local function defer(keys, argv)
+  if redis.call('HGET', keys[1], 'version') ~= argv[2] then
+    return 'changed'
+  end
+  set_due(keys[2], argv[3], argv[1])
+  return 'deferred'
 end
 
 -- Entries of one stream for a consumer: from '0' those delivered to it and not acknowledged, from '>' new ones.
@@ -484,6 +636,8 @@ redis.register_function('jiesu_claim', claim)
 redis.register_function('jiesu_create', create)
 redis.register_function('jiesu_step', step)
 redis.register_function('jiesu_queue', queue)
+redis.register_function('jiesu_due', due)
+redis.register_function('jiesu_defer', defer)
 redis.register_function('jiesu_lease', lease)
 redis.register_function('jiesu_cursor', cursor)
 redis.register_function('jiesu_move', move)

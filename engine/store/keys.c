@@ -87,6 +87,13 @@ struct key key_idle(struct span community)
     return community_key(community, SPAN("idle"));
 }
 
+struct key key_notices(struct span community, struct span worker)
+{
+    struct key key = community_key(community, SPAN("notices:"));
+    add(&key, worker);
+    return key;
+}
+
 struct key key_examples(struct span community)
 {
     return community_key(community, SPAN("examples"));

@@ -4,17 +4,18 @@
  *   jiesu:{<community>}:order:<ulid>         hash: one work order
  *   jiesu:{<community>}:q:<worker>           stream, group "workers": the worker's queue
  *   jiesu:{<community>}:q:<worker>:urgent    the same, read first
- *   jiesu:{<community>}:due                  sorted set: ULID by next deadline (ms)
+ *   jiesu:{<community>}:notices:<worker>     stream: what the worker is told, the newest thousand or so
+ *   jiesu:{<community>}:due                  sorted set: ULID by when the engine must look at it next (ms)
+ *   jiesu:{<community>}:events               stream: every step of every order, and its creation
  *   jiesu:{<community>}:open                 hash: how many orders each worker holds that are not done
  *   jiesu:{<community>}:idle                 hash: when an order came to each worker last (ms)
  *   jiesu:{<community>}:examples             sorted set: ULID by when a person corrected its category (ms)
- *   jiesu:{<community>}:events               stream: one entry for each step of each order
  *   jiesu:{<community>}:cursors              hash: how far each consumer has read the events
  *   jiesu:{<community>}:lease:<consumer>     string: the engine that reads for this consumer now
  *   jiesu:{<community>}:lapse                sorted set: ULID by the next deadline (ms) that makes a figure
  *   jiesu:{<community>}:stat:<yyyymmdd>      hash: the figures of the orders of a day (figures.h)
  *   jiesu:{<community>}:stat:<yyyymmdd>:<by> the same by grid, worker, category or kind
- *   jiesu:{<community>}:wake:<worker>        channel: something was queued for the worker
+ *   jiesu:{<community>}:wake:<worker>        channel: something was queued for the worker, or told to it
  *   jiesu:{<community>}:alias:<ulid>         string: the id of the order that this id became (see below)
  *   jiesu:claim:<32 hex digits>              hash: an idempotency key's claim
  *
@@ -50,6 +51,7 @@ struct key key_queue(struct span community, struct span worker, bool urgent);
 struct key key_due(struct span community);
 struct key key_open(struct span community);
 struct key key_idle(struct span community);
+struct key key_notices(struct span community, struct span worker);
 struct key key_examples(struct span community);
 struct key key_events(struct span community);
 struct key key_cursors(struct span community);

@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum { FORMAT_VERSION = 1, HEAD_BYTES = 8, TAIL_BYTES = 8, HASH_BYTES = 16, LENGTH_BYTES = 4 };
-enum { CREATE_KEYS = 3, CREATE_FIXED = 4, SCRATCH_BYTES = 2048 };
+enum { CREATE_KEYS = 4, CREATE_FIXED = 4, SCRATCH_BYTES = 4096 };
 static const uint64_t checksum_seed = UINT64_C(0x6a69657375); /* "jiesu" */
 
 /* --- building calls ------------------------------------------------------------------------- */
@@ -63,8 +63,8 @@ static void push_key(struct record *record, struct buf *scratch, struct key key)
     push(record, keep_key(scratch, &key));
 }
 
-/* The first line of the order's history, with the deadlines it began with. Names of the directory need no escaping (id_name_valid).
- */
+/* The first line of the order's history, with what it began with. Names of the directory and of classes need no
+ * escaping (id_name_valid). */
 static struct span first_history(struct buf *scratch, const struct record_order *order)
 {
     size_t from = scratch->len;
@@ -81,6 +81,14 @@ static struct span first_history(struct buf *scratch, const struct record_order 
                    (long long)order->deadlines->by[clock]);
         comma = ",";
     }
+    if (order->class_name.len > 0)
+        buf_printf(scratch, "%s\"class\":\"%.*s\"", comma, SPAN_ARG(order->class_name));
+    if (order->deadlines->provisional)
+        buf_str(scratch, ",\"provisional\":true");
+    if (order->triage)
+        buf_str(scratch, ",\"triage\":true");
+    if (span_eq(order->urgency, span_str(urgency_name(URGENCY_RED))))
+        buf_str(scratch, ",\"red\":true");
     buf_str(scratch, "}}");
     return since(scratch, from);
 }
@@ -114,6 +122,25 @@ static struct span keep_posts(struct buf *scratch, const struct record_order *or
     return since(scratch, from);
 }
 
+/* "a,b" */
+static struct span keep_tags(struct buf *scratch, const struct record_order *order)
+{
+    size_t from = scratch->len;
+    for (size_t i = 0; i < order->tag_count; i++) {
+        if (i > 0)
+            buf_char(scratch, ',');
+        buf_span(scratch, order->tags[i]);
+    }
+    return since(scratch, from);
+}
+
+/* What only some orders have. */
+static void push_some(struct record *record, const char *name, struct span value)
+{
+    if (value.len > 0)
+        push_field(record, name, value);
+}
+
 static void push_hash(struct record *record, const struct record_order *order,
                       struct span created_at, const struct span by[CLOCK_COUNT],
                       struct buf *scratch)
@@ -125,10 +152,17 @@ static void push_hash(struct record *record, const struct record_order *order,
     push_field(record, "urgency", order->urgency);
     push_field(record, "category", order->category);
     push_field(record, "kind", order->kind);
+    push_field(record, "class", order->class_name);
     push_field(record, "created_at", created_at);
+    push_field(record, "queued_at", created_at);
     push_field(record, "posts", keep_posts(scratch, order));
-    if (order->urgent)
-        push_field(record, "urgent", SPAN("1"));
+    push_some(record, "department", order->department);
+    push_some(record, "street", order->street);
+    push_some(record, "tags", keep_tags(scratch, order));
+    push_some(record, "special", order->special ? SPAN("1") : SPAN(""));
+    push_some(record, "triage", order->triage ? SPAN("1") : SPAN(""));
+    push_some(record, "urgent", order->urgent ? SPAN("1") : SPAN(""));
+    push_some(record, "provisional", order->deadlines->provisional ? SPAN("1") : SPAN(""));
     for (int clock = 0; clock < CLOCK_COUNT; clock++) {
         if (by[clock].len > 0)
             push_field(record, sla_clock_member((enum sla_clock)clock), by[clock]);
@@ -149,18 +183,18 @@ int record_create(struct record *record, const struct record_order *order, struc
         if (order->deadlines->by[clock] != 0)
             by[clock] = keep_number(scratch, order->deadlines->by[clock]);
     }
-    int64_t due = sla_next_due(order->deadlines);
     struct span created_at = keep_number(scratch, order->created_at);
 
     push(record, SPAN("FCALL"));
     push(record, SPAN("jiesu_create"));
-    push(record, SPAN("3"));
+    push(record, SPAN("4"));
     push_key(record, scratch, key_order(&record->id));
     push_key(record, scratch, key_queue(community, order->worker, order->urgent));
     push_key(record, scratch, key_due(community));
+    push_key(record, scratch, key_events(community));
     push_key(record, scratch, key_wake(community, order->worker));
     push(record, id_ulid(order->id));
-    push(record, due == 0 ? SPAN("") : keep_number(scratch, due));
+    push(record, order->due_at == 0 ? SPAN("") : keep_number(scratch, order->due_at));
     size_t count_at = record->argc;
     push(record, SPAN(""));
     int64_t fields = push_entry(record, order, created_at, by[CLOCK_RESPOND]);

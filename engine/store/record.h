@@ -22,7 +22,7 @@
 
 enum record_kind { RECORD_CREATE = 1, RECORD_STEP = 2 };
 
-enum { RECORD_ARGS = 80 };
+enum { RECORD_ARGS = 112 };
 
 /* Spans borrow from the buffer that the record was read from, or from whoever filled it. */
 struct record {
@@ -42,8 +42,15 @@ struct record_order {
     const struct span *posts; /* whose turn it is, in order */
     size_t post_count;
     struct span urgency, category, kind; /* names */
+    struct span class_name;              /* of its clocks */
+    struct span department, street;      /* may be empty */
+    const struct span *tags;
+    size_t tag_count;
     bool urgent;
+    bool special; /* somebody of a special group */
+    bool triage;  /* it waits for a review with the head */
     int64_t created_at;
+    int64_t due_at; /* when the engine must look at it first; 0: never */
     const struct sla_deadlines *deadlines;
     struct span answer;    /* the body of the 201, JSON: replayed to a retry, shown in queues */
     struct span complaint; /* what the resident sent, JSON: for the worker */
@@ -75,6 +82,8 @@ struct record_step {
     const struct life_step *step; /* its actor may take it in some state (life_from) */
     int64_t returns_most;         /* a return after so many asks for a decision */
     struct span note;             /* JSON object with the step's details, or empty */
+    struct span tell;             /* workers who get a notice, "a b"; '=': who holds it then */
+    int64_t due_at;               /* a step of the engine: when to look at the order next */
 };
 
 /* Fills *record with the jiesu_step call. As record_create. */

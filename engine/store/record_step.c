@@ -65,45 +65,42 @@ static struct span queue(const struct life_step *step)
     case STEP_REOPEN:
         return SPAN("=");
     case STEP_TRANSFER:
+    case STEP_ESCALATE:
         return step->to;
     default:
         return SPAN("");
     }
 }
 
-/* True when the step may change what is due next, though the state stays. */
-static bool moves_due(const struct life_step *step)
+/* Into whose queue the order goes. */
+static void push_queue(struct record *record, struct buf *scratch, const struct life_step *step)
 {
-    switch (step->step) {
-    case STEP_REPORT:
-    case STEP_GRANT:
-    case STEP_WHISTLE:
-    case STEP_PARTY_REPORT:
-        return true;
-    case STEP_NOTE:
-        return step->feedback;
-    default:
-        return false;
-    }
+    if (step->step == STEP_HAND_OVER)
+        PUSHF(record, scratch, "+%.*s", SPAN_ARG(step->to));
+    else
+        push(record, queue(step));
 }
 
-/* The clocks that run after the step. */
-static void push_due(struct record *record, struct buf *scratch, const struct order_rule *rule,
-                     const struct life_step *step)
+/* True when something may be due sooner than was thought, or must be thought of again. What merely stops a clock
+ * leaves the time of the next look as it is: looking too early costs little. */
+static bool moves_due(const struct order_rule *rule, enum order_step step)
 {
-    if (rule->to == ORDER_SAME && !moves_due(step)) {
-        push(record, SPAN("-"));
-    } else if (rule->to == ORDER_RESOLVED) {
-        push(record, SPAN("reopen_by:"));
-    } else if (rule->to != ORDER_SAME && order_state_ended(rule->to)) {
+    return rule->to == ORDER_DISPATCHED || step == STEP_GRANT || step == STEP_WHISTLE ||
+           step == STEP_REVIEW;
+}
+
+/* When the engine must look at the order next. */
+static void push_due(struct record *record, struct buf *scratch, const struct order_rule *rule,
+                     const struct record_step *what)
+{
+    if (rule->to != ORDER_SAME && order_state_ended(rule->to))
         push(record, SPAN(""));
-    } else {
-        const size_t from = scratch->len;
-        for (enum sla_clock clock = 0; clock < CLOCK_COUNT; clock++)
-            buf_printf(scratch, "%s:%s,", sla_clock_member(clock), sla_clock_met_member(clock));
-        buf_str(scratch, "parties");
-        push(record, since(scratch, from));
-    }
+    else if (rule->actor == ACTOR_ENGINE)
+        PUSHF(record, scratch, "%lld", (long long)what->due_at);
+    else if (rule->to == ORDER_RESOLVED)
+        PUSHF(record, scratch, "%lld", (long long)what->step->reopen_by);
+    else
+        push(record, moves_due(rule, what->step->step) ? SPAN("@") : SPAN("-"));
 }
 
 /* ---- what a step does to the hash ---- */
@@ -179,15 +176,93 @@ static void push_reopen(struct record *record, struct buf *scratch, const struct
     verb(record, "drop", "reopen_by", SPAN(""));
     verb(record, "drop", "stars", SPAN(""));
     verb(record, "drop", sla_clock_met_member(CLOCK_RESOLVE), SPAN(""));
+    verb(record, "drop", "warned:resolve", SPAN(""));
+    verb(record, "set", "start:resolve", now);
     verb_number(record, scratch, "raise", sla_clock_member(CLOCK_RESOLVE), step->resolve_by);
 }
 
-static void push_review(struct record *record, const struct life_step *step)
+/* From here on only while the order waits for somebody to accept it. */
+static void verb_reroute(struct record *record)
 {
-    const bool corrected = step->category.len > 0;
-    verb(record, "set", "reviewed", corrected ? SPAN("corrected") : SPAN("confirmed"));
-    if (corrected)
-        verb(record, "set", "category", step->category);
+    verb(record, "go", "", SPAN("<"));
+    verb(record, "set", "queued_at", now);
+    verb(record, "drop", "triage", SPAN(""));
+}
+
+/* The deadlines of a class, counted from the order's creation. */
+static void push_deadlines(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
+        push(record, SPAN("count"));
+        push(record, span_str(sla_clock_member(c)));
+        PUSHF(record, scratch, "%lld %s", (long long)step->by[c], sla_clock_met_member(c));
+    }
+    if (step->provisional)
+        verb(record, "set", "provisional", SPAN("1"));
+    else
+        verb(record, "drop", "provisional", SPAN(""));
+}
+
+static void verb_states(struct record *record, struct buf *scratch, unsigned states)
+{
+    push(record, SPAN("only"));
+    push(record, SPAN("state"));
+    push_states(record, scratch, states);
+}
+
+/* A corrected category changes what the order is, while it is open and not red; and whoever has not accepted it loses
+ * it to the first post. A category that was right ends the wait for a review. */
+static void push_review(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    if (step->category.len == 0) {
+        verb(record, "set", "reviewed", SPAN("confirmed"));
+        verb(record, "only", "triage", SPAN("1"));
+        verb_reroute(record);
+        return;
+    }
+    verb(record, "set", "reviewed", SPAN("corrected"));
+    verb(record, "set", "category", step->category);
+    verb(record, "not", "urgency", span_str(urgency_name(URGENCY_RED)));
+    verb_states(record, scratch, ORDER_OPEN);
+    if (step->sla_class.len > 0) {
+        verb(record, "set", "class", step->sla_class);
+        push_deadlines(record, scratch, step);
+    }
+    verb_states(record, scratch, 1u << ORDER_DISPATCHED);
+    verb_reroute(record);
+}
+
+static void push_warn(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
+        if (step->levels[c] == WARNING_NONE)
+            continue;
+        push(record, SPAN("set"));
+        PUSHF(record, scratch, "warned:%s", sla_clock_name(c));
+        push(record, span_str(warning_name(step->levels[c])));
+    }
+    for (size_t i = 0; i < step->late_count; i++)
+        verb(record, "word", "late", step->late[i]);
+}
+
+static void push_escalate(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    verb(record, "set", "class", step->sla_class);
+    if (step->provisional)
+        verb(record, "set", "provisional", SPAN("1"));
+    verb_number(record, scratch, "raise", sla_clock_member(CLOCK_RESOLVE), step->resolve_by);
+}
+
+/* Whose turn it is, and since when. */
+static void push_turn(struct record *record, struct buf *scratch, const struct order_rule *rule,
+                      const struct life_step *step)
+{
+    if (step->step == STEP_HAND_OVER)
+        verb_number(record, scratch, "set", "queued_at", step->queued_at);
+    else if (rule->to == ORDER_DISPATCHED)
+        verb(record, "set", "queued_at", now);
+    if (step->step == STEP_HAND_OVER || rule->to != ORDER_SAME)
+        verb(record, "drop", "triage", SPAN(""));
 }
 
 static void push_verbs(struct record *record, struct buf *scratch, const struct life_step *step)
@@ -231,7 +306,17 @@ static void push_verbs(struct record *record, struct buf *scratch, const struct 
         push_party(record, scratch, "rate", step->stars, step->department);
         break;
     case STEP_REVIEW:
-        push_review(record, step);
+        push_review(record, scratch, step);
+        break;
+    case STEP_WARN:
+        push_warn(record, scratch, step);
+        break;
+    case STEP_ESCALATE:
+        push_escalate(record, scratch, step);
+        break;
+    case STEP_RECLOCK:
+        verb(record, "need", "provisional", SPAN(""));
+        push_deadlines(record, scratch, step);
         break;
     case STEP_RATE:
         verb_number(record, scratch, "new", "stars", step->stars);
@@ -257,9 +342,10 @@ int record_step(struct record *record, const struct record_step *what, struct bu
     const bool example = step->step == STEP_REVIEW && step->category.len > 0;
     push(record, SPAN("FCALL"));
     push(record, SPAN("jiesu_step"));
-    push(record, example ? SPAN("3") : SPAN("2"));
+    push(record, example ? SPAN("4") : SPAN("3"));
     push_key(record, scratch, key_order(&record->id));
     push_key(record, scratch, key_due(community));
+    push_key(record, scratch, key_events(community));
     if (example)
         push_key(record, scratch, key_examples(community));
     push(record, span_str(order_step_name(step->step)));
@@ -276,14 +362,16 @@ int record_step(struct record *record, const struct record_step *what, struct bu
         PUSHF(record, scratch, "%d", (int)LIMIT_ORDER_STEPS);
     else
         push(record, SPAN(""));
-    push(record, queue(step));
+    push_queue(record, scratch, step);
     if (step->step == STEP_RETURN)
         PUSHF(record, scratch, "bounces %lld %s", (long long)what->returns_most,
               order_state_name(ORDER_AWAITING));
     else
         push(record, SPAN(""));
-    push_due(record, scratch, rule, step);
+    push_due(record, scratch, rule, what);
     push(record, what->note);
+    push(record, what->tell);
+    push_turn(record, scratch, rule, step);
     push_verbs(record, scratch, step);
     return buf_ok(scratch) ? 0 : -1;
 }

@@ -61,6 +61,8 @@ int example_create(struct record *record, const struct id *id, const char *worke
         .urgency = SPAN("yellow"),
         .category = SPAN("a/b"),
         .kind = SPAN("complaint"),
+        .class_name = SPAN("ordinary"),
+        .due_at = 1700000450000,
         .created_at = 1700000000000,
         .deadlines = &deadlines,
         .answer = span_str(answer),

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define ORDER "jiesu:{c1}:order:"
-#define STEP "FCALL jiesu_step 2 " ORDER "X jiesu:{c1}:due "
+#define STEP "FCALL jiesu_step 3 " ORDER "X jiesu:{c1}:due jiesu:{c1}:events "
 
 static struct test_redis redis;
 
@@ -60,8 +60,8 @@ static const char *create(const char *ulid, const char *queue)
     char words[1024];
     snprintf(
         words, sizeof(words),
-        "FCALL jiesu_create 3 " ORDER
-        "%s jiesu:{c1}:q:%s jiesu:{c1}:due jiesu:{c1}:wake:w1 %s 1234 "
+        "FCALL jiesu_create 4 " ORDER
+        "%s jiesu:{c1}:q:%s jiesu:{c1}:due jiesu:{c1}:events jiesu:{c1}:wake:w1 %s 1234 "
         "2 id c1.%s urgency red state dispatched version 1 worker w1 answer {\"id\":\"c1.%s\"}",
         ulid, queue, ulid, ulid, ulid);
     return ask(words);
@@ -70,8 +70,8 @@ static const char *create(const char *ulid, const char *queue)
 static void test_version(void **state)
 {
     (void)state;
-    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "3");
-    assert_non_null(strstr(functions_lua, "\n-- version 3\n"));
+    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "4");
+    assert_non_null(strstr(functions_lua, "\n-- version 4\n"));
 }
 
 static void test_claim(void **state)
@@ -91,11 +91,12 @@ static void test_create(void **state)
     assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\ndispatched\n1");
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
     assert_string_equal(ask("ZRANGE jiesu:{c1}:due 0 -1 WITHSCORES"), "X\n1234");
-    assert_string_equal(ask("HGET " ORDER "X queue"), "jiesu:{c1}:q:w1");
+    assert_ptr_equal(strstr(ask("HGET " ORDER "X entries"), "jiesu:{c1}:q:w1 "),
+                     ask("HGET " ORDER "X entries"));
     assert_non_null(strstr(ask("XINFO GROUPS jiesu:{c1}:q:w1"), "workers"));
     /* Advanced, then created again: stays advanced. */
     assert_string_equal(
-        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {\"x\":1}"),
+        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {\"x\":1} ''"),
         "done\naccepted\n2");
     assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\naccepted\n2");
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "0");
@@ -112,14 +113,17 @@ static void test_create_whole_or_not(void **state)
     assert_string_equal(ask("GET jiesu:{c1}:q:bad"), "x");
 }
 
-/* What an engine before version 3 wrote, and did not get done, is refused for good and kept. */
+/* What an engine before version 4 wrote, and did not get done, is refused for good and kept. */
 static void test_older_form(void **state)
 {
     (void)state;
     create("X", "w1");
     assert_non_null(strstr(ask(STEP "accept a1 dispatched accepted 100 w2 0 {}"), "older engine"));
+    assert_non_null(strstr(ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' "
+                                    "'' - {} set a b set c d"),
+                           "older engine"));
     assert_string_equal(ask("HGET " ORDER "X version"), "1");
-    ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {}");
+    ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {} ''");
     assert_string_equal(ask(STEP "accept a1 dispatched accepted 100 w2 0 {}"),
                         "replayed\naccepted\n2");
 }
@@ -128,17 +132,17 @@ static void test_steps(void **state)
 {
     (void)state;
     assert_string_equal(
-        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {}"),
+        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {} ''"),
         "missing");
     create("X", "w1");
     assert_string_equal(
-        ask(STEP "resolve r0 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {}"),
+        ask(STEP "resolve r0 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "conflict\ndispatched\n1\nstate");
     assert_string_equal(
-        ask(STEP "accept a0 worker w2 taker dispatched accepted 99 '' 7 '' '' '' - {}"),
+        ask(STEP "accept a0 worker w2 taker dispatched accepted 99 '' 7 '' '' '' - {} ''"),
         "conflict\ndispatched\n1\nversion");
     assert_string_equal(
-        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 1 '' '' '' - {\"x\":1}"),
+        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 1 '' '' '' - {\"x\":1} ''"),
         "done\naccepted\n2");
     assert_string_equal(ask("HGET " ORDER "X worker"), "w2");
     assert_string_equal(
@@ -147,18 +151,19 @@ static void test_steps(void **state)
         "\"at\":100,\"by\":\"worker\",\"worker\":\"w2\",\"holder\":\"w2\",\"note\":{\"x\":1}}");
     /* Not the holder's. */
     assert_string_equal(
-        ask(STEP "resolve r2 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {}"),
+        ask(STEP "resolve r2 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "conflict\naccepted\n2\nholder");
     /* Refused before: refused again, though the state would allow it now. */
     assert_string_equal(
-        ask(STEP "resolve r0 worker w2 holder accepted resolved 99 '' 0 '' '' '' '' {}"),
+        ask(STEP "resolve r0 worker w2 holder accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "conflict\naccepted\n2\nrefused");
     assert_string_equal(
-        ask(STEP "resolve r1 worker w2 holder assigned,accepted resolved 99 '' 0 '' '' '' '' {}"),
+        ask(STEP
+            "resolve r1 worker w2 holder assigned,accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "done\nresolved\n3");
     /* Seen before: says what it led to, not what came after. */
     assert_string_equal(
-        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 1 '' '' '' - {}"),
+        ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 1 '' '' '' - {} ''"),
         "replayed\naccepted\n2");
     assert_string_equal(ask("ZCARD jiesu:{c1}:due"), "0");
     assert_string_equal(ask("XPENDING jiesu:{c1}:q:w1 workers - + 10"), "");
@@ -170,20 +175,133 @@ static void test_step_key_with_another_body(void **state)
     (void)state;
     create("X", "w1");
     assert_string_equal(
-        ask(STEP "resolve r.b1 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {}"),
+        ask(STEP "resolve r.b1 worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {} ''"),
         "conflict\ndispatched\n1\nstate");
     assert_string_equal(
-        ask(STEP "accept r.b2 worker w1 taker dispatched accepted 99 '' 0 '' '' '' - {}"),
+        ask(STEP "accept r.b2 worker w1 taker dispatched accepted 99 '' 0 '' '' '' - {} ''"),
         "other\ndispatched\n1");
     assert_string_equal(
-        ask(STEP "accept k.b1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {}"),
+        ask(STEP "accept k.b1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {} ''"),
         "done\naccepted\n2");
     assert_string_equal(
-        ask(STEP "accept k.b2 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {}"),
+        ask(STEP "accept k.b2 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {} ''"),
         "other\naccepted\n2");
     assert_string_equal(
-        ask(STEP "accept k.b1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {}"),
+        ask(STEP "accept k.b1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {} ''"),
         "replayed\naccepted\n2");
+}
+
+/* An order of an engine before version 4 leaves its one queue. */
+static void test_older_order(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    char entry[64], words[256];
+    snprintf(entry, sizeof(entry), "%s", strchr(ask("HGET " ORDER "X entries"), ' ') + 1);
+    snprintf(words, sizeof(words), "HSET " ORDER "X queue jiesu:{c1}:q:w1 entry %s", entry);
+    ask(words);
+    ask("HDEL " ORDER "X entries");
+    ask("DEL jiesu:{c1}:open");
+    ask(STEP "accept a1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {} ''");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "0");
+    assert_string_equal(ask("HMGET " ORDER "X queue entry entries"), "(nil)\n(nil)\n(nil)");
+    ask(STEP "note n1 worker w1 any accepted '' 100 '' 0 '' '' '' - {} ''");
+    assert_string_equal(ask("HGET " ORDER "X version"), "3");
+}
+
+/* It goes into one more queue, and stays in the first: whoever accepts has it, and it is in none. */
+static void test_hand_over(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    ask("HSET " ORDER "X urgent 1");
+    assert_string_equal(ask(STEP "hand e1 engine '' any dispatched '' 100 1 1 '' +w2 '' 900 {} w9"),
+                        "done\ndispatched\n2");
+    assert_string_equal(ask("HGET " ORDER "X worker"), "w2");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2:urgent"), "1");
+    /* Again to the same: held, and not twice in the queue. */
+    ask(STEP "hand e2 engine '' any dispatched '' 100 1 2 '' +w2 '' 900 {} ''");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2:urgent"), "1");
+    assert_string_equal(ask("HGETALL jiesu:{c1}:open"), "w2\n1");
+    assert_string_equal(ask("HGET jiesu:{c1}:idle w2"), "100");
+    assert_string_equal(ask("ZSCORE jiesu:{c1}:due X"), "900");
+    ask(STEP "accept a1 worker w1 taker dispatched accepted 110 '' 0 '' '' '' - {} ''");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "0");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2:urgent"), "0");
+    assert_string_equal(ask("HEXISTS " ORDER "X entries"), "0");
+    assert_string_equal(ask("HGETALL jiesu:{c1}:open"), "w1\n1");
+    assert_string_equal(
+        ask(STEP "accept a2 worker w2 taker dispatched accepted 111 '' 0 '' '' '' - {} ''"),
+        "conflict\naccepted\n4\nstate");
+    assert_string_equal(
+        ask(STEP "resolve r1 worker w1 holder accepted resolved 120 '' 0 '' '' '' 5000 {} ''"),
+        "done\nresolved\n5");
+    assert_string_equal(ask("EXISTS jiesu:{c1}:open"), "0");
+    /* Back to the first post, or the same holder. */
+    ask("HSET " ORDER "X posts w3");
+    ask(STEP "reopen o1 resident '' any resolved dispatched 130 '' 0 '' < '' @ {} =");
+    assert_string_equal(ask("HGETALL jiesu:{c1}:open"), "w3\n1");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w3:urgent"), "1");
+    assert_string_equal(ask("ZSCORE jiesu:{c1}:due X"), "130");
+    assert_string_equal(ask("XLEN jiesu:{c1}:notices:w3"), "1");
+}
+
+/* Whoever is named is told, and old notices go. */
+static void test_notices(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    ask(STEP "warn e1 engine '' any dispatched '' 100 1 1 '' '' '' 900 {\"a\":1} w9\t=");
+    const char *told = ask("XRANGE jiesu:{c1}:notices:w9 - +");
+    assert_non_null(strstr(told, "id\nc1.X\nstep\nwarn\nversion\n2\nat\n100\nnote\n{\"a\":1}"));
+    assert_string_equal(ask("XLEN jiesu:{c1}:notices:w1"), "1");
+    ask("EVAL for\ti=1,1500\tdo\tredis.call('XADD',KEYS[1],'*','a','b')end 1 "
+        "jiesu:{c1}:notices:w9");
+    ask(STEP "warn e2 engine '' any dispatched '' 100 1 2 '' '' '' 900 {} w9");
+    assert_true(strtol(ask("XLEN jiesu:{c1}:notices:w9"), NULL, 10) < 1200);
+}
+
+/* Everything that happens is an event, once. */
+static void test_events(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    create("X", "w1");
+    ask("HSET " ORDER "X class ordinary special 1");
+    ask(STEP "review e1 station w4 any dispatched '' 100 '' 0 '' '' '' @ {} '' set category c/d");
+    ask(STEP "review e1 station w4 any dispatched '' 100 '' 0 '' '' '' @ {} '' set category c/d");
+    ask(STEP "close e2 engine '' any resolved closed 100 '' 0 '' '' '' '' {} ''");
+    assert_string_equal(ask("XLEN jiesu:{c1}:events"), "2");
+    const char *events = ask("XRANGE jiesu:{c1}:events - +");
+    assert_non_null(strstr(events, "order\nX\nversion\n1\nstep\ncreate\nat\n\nby\nengine\nfrom\n\n"
+                                   "to\ndispatched\nworker\nw1\nentry\n"));
+    assert_non_null(strstr(events,
+                           "version\n2\nstep\nreview\nat\n100\nby\nstation\nfrom\n"
+                           "dispatched\nto\ndispatched\nworker\nw1\nentry\n{\"version\":2,"));
+    assert_non_null(strstr(events, "category\nc/d\nkind\n\ngrid\n\nclass\nordinary\nspecial\n1"));
+}
+
+#define DUE "FCALL jiesu_due 1 jiesu:{c1}:due "
+
+/* What is due is taken, the longest due first, and put off for all others. */
+static void test_due(void **state)
+{
+    (void)state;
+    create("A", "w1");
+    create("B", "w1");
+    create("C", "w1");
+    ask("ZADD jiesu:{c1}:due 900 B 5000 C 800 gone");
+    assert_string_equal(ask(DUE "700 3000 10 state version"), "");
+    assert_string_equal(ask(DUE "2000 3000 2 state none"), "B\n900\ndispatched\n(nil)");
+    assert_string_equal(ask("ZSCORE jiesu:{c1}:due gone"), "(nil)");
+    assert_string_equal(ask(DUE "2000 3000 2 state none"), "A\n1234\ndispatched\n(nil)");
+    assert_string_equal(ask(DUE "2000 3000 2 state"), "");
+    assert_string_equal(ask("ZRANGE jiesu:{c1}:due 0 -1 WITHSCORES"), "A\n3000\nB\n3000\nC\n5000");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 2 4000"), "changed");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 1 4000"), "deferred");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "B jiesu:{c1}:due B 1 ''"), "deferred");
+    assert_string_equal(ask("ZRANGE jiesu:{c1}:due 0 -1 WITHSCORES"), "A\n4000\nC\n5000");
 }
 
 /* A client that asks for the impossible for ever does not grow the order for ever. */
@@ -193,13 +311,13 @@ static void test_refusals_are_bounded(void **state)
     create("X", "w1");
     for (int i = 0; i < 500; i++) {
         char words[256];
-        snprintf(words, sizeof(words),
-                 STEP "resolve step-%d worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {}",
-                 i);
+        snprintf(
+            words, sizeof(words),
+            STEP "resolve step-%d worker w1 holder accepted resolved 99 '' 0 '' '' '' '' {} ''", i);
         ask(words);
     }
     assert_true(strtol(ask("HSTRLEN " ORDER "X refused"), NULL, 10) <= 1600);
-    assert_string_equal(ask("HLEN " ORDER "X"), "7");
+    assert_string_equal(ask("HLEN " ORDER "X"), "6");
 }
 
 #define QUEUE "FCALL jiesu_queue 2 jiesu:{c1}:q:w1:urgent jiesu:{c1}:q:w1 w1 "
@@ -214,8 +332,8 @@ static void test_queue(void **state)
     assert_string_equal(ask(QUEUE "2"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.A\"}");
     /* Those are delivered now, and come again with the rest. */
     assert_string_equal(ask(QUEUE "10"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.A\"}\n{\"id\":\"c1.B\"}");
-    ask("FCALL jiesu_step 2 " ORDER
-        "U jiesu:{c1}:due accept a1 worker w1 taker dispatched accepted 100 '' 0 '' '' '' - {}");
+    ask("FCALL jiesu_step 3 " ORDER "U jiesu:{c1}:due jiesu:{c1}:events accept a1 worker w1 taker "
+        "dispatched accepted 100 '' 0 '' '' '' - {} ''");
     ask("DEL " ORDER "A");
     assert_string_equal(ask(QUEUE "10"), "{\"id\":\"c1.B\"}");
     /* Deleted by another client while delivered. */
@@ -300,9 +418,9 @@ static void test_torn_return(void **state)
         assert_int_equal(stat(path, &st), 0);
         const off_t whole = st.st_size;
         snprintf(words, sizeof(words),
-                 "FCALL jiesu_step 2 " ORDER
-                 "%s jiesu:{c1}:due return k%d worker w1 holder dispatched dispatched "
-                 "100 '' 0 '' > '' - {}",
+                 "FCALL jiesu_step 3 " ORDER
+                 "%s jiesu:{c1}:due jiesu:{c1}:events return k%d worker w1 holder dispatched "
+                 "dispatched 100 '' 0 '' > '' - {} =",
                  ulid, torn);
         ask(words);
         await_growth(path, whole, &st);
@@ -330,6 +448,11 @@ int main(void)
         T(test_create_whole_or_not),
         T(test_steps),
         T(test_older_form),
+        T(test_older_order),
+        T(test_hand_over),
+        T(test_notices),
+        T(test_events),
+        T(test_due),
         T(test_step_key_with_another_body),
         T(test_refusals_are_bounded),
         T(test_queue),
