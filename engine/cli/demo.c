@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 static const char help[] =
-    "jiesu demo [--rules DIR] [--data FILE.tsv] [--residents N] [--speed N]\n"
+    "jiesu demo [--rules DIR] [--data FILE.tsv] [--residents N] [--speed N] [--hours N]\n"
     "\n"
     "Plays a day of a street in fast time: starts an engine with a Redis of its own, posts\n"
     "complaints to it over HTTP, lets simulated grid workers find the orders in their Redis "
@@ -50,6 +50,7 @@ static const char help[] =
     "  --residents N  how many can post at the same time (1 to 256) [16]\n"
     "  --speed N      how many times faster than the real one the demo's clock runs (60 to 2000)\n"
     "                 [1800: half an hour in a second]\n"
+    "  --hours N      how long a day is played, from 08:00 on (4 to 48) [28]\n"
     "  --help         this text\n"
     "\n"
     "Exit status: 0 when nothing was lost, doubled or forgotten, 1 when it was, 64 usage, 69 the\n"
@@ -63,8 +64,10 @@ enum {
     SPEED = 1800,
     SPEED_MIN = 60,
     TICK_MS = 50,
+    HOURS = 28, /* to noon of the next day */
+    HOURS_MIN = 4,
     EVENING_H = 12,   /* from 20:00 on nobody is late any more */
-    DAY_H = 28,       /* to noon of the next day */
+    REST_H = 2,       /* nor in the last hours, in which no complaint comes */
     ENGINE_MS = 1000, /* for the engine to start before the day begins */
     EVENTS_MS = 200,
     SETTLE_MS = 10000,
@@ -92,7 +95,7 @@ struct demo {
     int64_t fed_since; /* when that number changed */
     const char *rules, *data;
     size_t residents;
-    int speed;
+    int speed, hours;
     int64_t morning, until; /* by the demo's clock: the day begins; what is due by then counts */
     size_t hour;            /* to be told next */
     struct demo_texts *texts;
@@ -221,15 +224,17 @@ static int open_day(struct demo *d, int port, const struct redis_target *target)
                                            .texts = d->texts,
                                            .residents = d->residents,
                                            .morning = d->morning,
+                                           .most_ms = (d->hours - REST_H) * CLOCK_HOUR_MS,
                                            .on_answer = on_answer,
                                            .on_refused = on_refused,
                                            .on_finished = on_fed,
                                            .ctx = d};
+    const int evening_h = d->hours - REST_H < EVENING_H ? d->hours - REST_H : EVENING_H;
     struct demo_day_options day = {.loop = &d->loop,
                                    .json = d->json,
                                    .directory = policy_directory(d->policy),
                                    .morning = d->morning,
-                                   .evening = d->morning + EVENING_H * CLOCK_HOUR_MS,
+                                   .evening = d->morning + evening_h * CLOCK_HOUR_MS,
                                    .on_step = on_step,
                                    .on_error = on_error,
                                    .ctx = d};
@@ -413,7 +418,7 @@ static void play_day(struct demo *d)
     watch_feed(d);
     tell_hours(d, now);
     if (d->all_fed &&
-        (d->refused > 0 || demo_day_over(d->day) || now >= d->morning + DAY_H * CLOCK_HOUR_MS))
+        (d->refused > 0 || demo_day_over(d->day) || now >= d->morning + d->hours * CLOCK_HOUR_MS))
         enter(d, STAGE_SETTLE);
 }
 
@@ -478,9 +483,10 @@ static int parse(struct demo *d, int argc, char **argv)
                                             {"data", required_argument, NULL, 'd'},
                                             {"residents", required_argument, NULL, 'n'},
                                             {"speed", required_argument, NULL, 's'},
+                                            {"hours", required_argument, NULL, 'o'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    uint64_t n = RESIDENTS, speed = SPEED;
+    uint64_t n = RESIDENTS, speed = SPEED, hours = HOURS;
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
@@ -500,6 +506,11 @@ static int parse(struct demo *d, int argc, char **argv)
                 return command_usage("demo", "--speed must be a number from %d to %d", SPEED_MIN,
                                      CLOCK_SPEED_MAX);
             break;
+        case 'o':
+            if (span_to_u64(span_str(optarg), DEMO_TALLY_HOURS, &hours) < 0 || hours < HOURS_MIN)
+                return command_usage("demo", "--hours must be a number from %d to %d", HOURS_MIN,
+                                     DEMO_TALLY_HOURS);
+            break;
         case 'h':
             (void)fputs(help, stdout);
             return -1;
@@ -511,6 +522,7 @@ static int parse(struct demo *d, int argc, char **argv)
         return command_usage("demo", "\"%s\" is too much", argv[optind]);
     d->residents = (size_t)n;
     d->speed = (int)speed;
+    d->hours = (int)hours;
     d->rules = command_rules_dir(d->rules);
     return 0;
 }

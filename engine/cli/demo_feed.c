@@ -46,7 +46,8 @@ static void take_next(struct resident *r)
         return;
     r->at = feed->next++;
     const int64_t at =
-        feed->options.morning + demo_plan_arrival(r->at, demo_texts_count(feed->options.texts));
+        feed->options.morning +
+        demo_plan_arrival(r->at, demo_texts_count(feed->options.texts), feed->options.most_ms);
     const int64_t wait = (at - clock_now_ms()) / clock_stretch_ms(1);
     if (wait > 0)
         (void)uv_timer_start(&r->again, on_due, (uint64_t)wait, 0);

@@ -21,6 +21,7 @@ struct demo_feed_options {
     const struct demo_texts *texts;
     size_t residents; /* how many can post at the same time */
     int64_t morning;  /* when the day begins, by the engine's clock */
+    int64_t most_ms;  /* from then on to the last complaint, at the most */
     /* body is the engine's answer to complaint i, 201 or 202. */
     void (*on_answer)(void *ctx, size_t i, int status, struct span body);
     /* The engine refused complaint i for good: the demo's data or the engine is wrong. */

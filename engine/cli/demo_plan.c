@@ -8,20 +8,26 @@
 static const unsigned hours[] = {9, 11, 11, 9, 6, 6, 8, 8, 7, 6, 6, 5, 4, 2};
 enum { HOURS = sizeof hours / sizeof *hours, PACE_MS = 180000 };
 
-int64_t demo_plan_arrival(size_t i, size_t count)
+static int64_t shrink(int64_t at, int64_t most_ms)
+{
+    const int64_t whole = HOURS * CLOCK_HOUR_MS;
+    return most_ms >= whole ? at : at * (most_ms / CLOCK_MINUTE_MS) / (whole / CLOCK_MINUTE_MS);
+}
+
+int64_t demo_plan_arrival(size_t i, size_t count, int64_t most_ms)
 {
     uint64_t all = 0, before = 0;
     for (size_t h = 0; h < HOURS; h++)
         all += hours[h];
     if ((int64_t)count * PACE_MS < HOURS * CLOCK_HOUR_MS)
-        return (int64_t)i * PACE_MS;
+        return shrink((int64_t)i * PACE_MS, most_ms);
     /* The i-th stands in the middle of its share; hours are filled evenly. */
     const double at = ((double)i + 0.5) * (double)all / (double)count;
     size_t h = 0;
     while (h + 1 < HOURS && (double)(before + hours[h]) <= at)
         before += hours[h++];
     const double part = (at - (double)before) / hours[h];
-    return (int64_t)(((double)h + part) * (double)CLOCK_HOUR_MS);
+    return shrink((int64_t)(((double)h + part) * (double)CLOCK_HOUR_MS), most_ms);
 }
 
 static int64_t between(struct random *random, int64_t from_ms, int64_t to_ms)

@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 /* When the i-th of count complaints comes, from the beginning of the day (08:00) on: more in the
- * morning than in the evening, none after 22:00; few complaints take a part of the day. */
-int64_t demo_plan_arrival(size_t i, size_t count);
+ * morning than in the evening, none after 22:00; few complaints take a part of the day. When they
+ * may take most_ms only, and that is less, all come sooner. */
+int64_t demo_plan_arrival(size_t i, size_t count, int64_t most_ms);
 
 /* How a worker takes what is new in the queue. */
 enum demo_will { WILL_ACCEPT, WILL_RETURN };
