@@ -1,15 +1,17 @@
 /*
- * Threads: the main one runs the dispatcher, the embedded Redis' supervision and the signals on one
- * uv loop; each HTTP loop is a thread of its own; the outbox has its writer thread.
+ * Threads: the main one runs the dispatcher, the sweeper, the embedded Redis' supervision and the signals
+ * on one uv loop; each HTTP loop is a thread of its own; the outbox has its writer thread.
  *
  * Starting goes up the floors, stopping comes down again:
  *   serving → (signal) → HTTP servers stop: nothing new, what is in flight is answered
+ *           → the sweeper looks at no more orders
  *           → dispatcher stops: what was taken is committed, and confirmed by Redis if it can be
  *           → HTTP loops end (until then the dispatcher posted results to them)
  *           → the embedded Redis stops, last, so that nothing it was told is cut short.
  */
 #include "engine/app/engine.h"
 
+#include "engine/api/step_json.h"
 #include "engine/app/duty.h"
 #include "engine/app/http_loop.h"
 #include "engine/app/redis_child.h"
@@ -20,6 +22,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/metric.h"
+#include "engine/store/sweeper.h"
 #include "functions_lua.h"
 
 #include <errno.h>
@@ -50,6 +53,7 @@ struct engine {
     struct redis_target target;
     struct redis_child *child; /* NULL when Redis is not ours */
     struct dispatcher *dispatcher;
+    struct sweeper *sweeper;
     struct load *load; /* what the workers have: duty reads it, the HTTP loops use it */
     struct duty *duty;
     struct http_loop *loops[LIMIT_THREADS];
@@ -121,6 +125,7 @@ static void on_dispatcher_stopped(void *ctx)
         http_loop_join(&e->loops[i]);
     e->loop_count = 0;
     duty_close(&e->duty);
+    sweeper_close(&e->sweeper);
     dispatcher_free(&e->dispatcher);
     stop_child(e);
 }
@@ -130,6 +135,8 @@ static void stop_dispatcher(struct engine *e)
     if (e->dispatcher_stopping)
         return;
     e->dispatcher_stopping = true;
+    if (e->sweeper != NULL)
+        sweeper_stop(e->sweeper);
     if (e->dispatcher != NULL)
         dispatcher_stop(e->dispatcher, (uint32_t)config_number(e->config, SETTING_STOP_MS),
                         on_dispatcher_stopped, e);
@@ -235,6 +242,24 @@ static int open_dispatcher(struct engine *e, struct err *err)
         .outbox_path = path, .target = e->target, .library = functions_lua};
     e->dispatcher = dispatcher_new(&e->loop, &options, err);
     return e->dispatcher == NULL ? -1 : 0;
+}
+
+static void write_note(const struct life_step *step, struct buf *out)
+{
+    const struct step_body body = {.step = *step};
+    step_encode_note(&body, out);
+}
+
+static int open_sweeper(struct engine *e, struct err *err)
+{
+    const struct sweeper_options options = {.dispatcher = e->dispatcher,
+                                            .target = e->target,
+                                            .library = functions_lua,
+                                            .policy = current_policy,
+                                            .ctx = e,
+                                            .write_note = write_note};
+    e->sweeper = sweeper_new(&e->loop, &options, err);
+    return e->sweeper == NULL ? -1 : 0;
 }
 
 /* "127.0.0.1:8080" or "[::1]:8080"; its form was checked by config. */
@@ -353,7 +378,8 @@ static int start(struct engine *e, struct err *err)
     }
     open_handles(e);
     reload_start(e->reload, config_bool(e->config, SETTING_WATCH));
-    if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0 || open_duty(e, err) < 0)
+    if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0 || open_sweeper(e, err) < 0 ||
+        open_duty(e, err) < 0)
         return -1;
     atomic_store(&e->accepting, true);
     if (open_loops(e, err) < 0)

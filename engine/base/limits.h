@@ -53,6 +53,11 @@
     X(EVENTS_LEASE_MS, 5000, "ms", "until another engine reads on for one that fell silent")       \
     X(DISPATCH_WINDOW, 1024, "commands", "sent to Redis and not yet answered")                     \
     X(DISPATCH_QUEUE, 16384, "records", "committed and waiting in memory; over it read from disk") \
+    X(SWEEP_MS, 100, "ms", "between two looks at what is due")                                     \
+    X(SWEEP_BATCH, 128, "orders", "of one community taken at one look")                            \
+    X(SWEEP_FLIGHT, 512, "orders", "looked at by the engine at once")                              \
+    X(SWEEP_CLAIM_MS, 2000, "ms", "an order that one engine looks at is left alone by others")     \
+    X(SWEEP_BEHIND_MS, 5000, "ms", "what was due is looked at later: logged")                      \
     X(REDIS_QUEUE, 8192, "commands", "waiting on one Redis connection; over it refused")           \
     X(REDIS_CONNECT_MS, 2000, "ms", "to connect to Redis")                                         \
     X(REDIS_COMMAND_MS, 3000, "ms", "to be answered by Redis; over it the connection is reset")    \

@@ -62,6 +62,23 @@
       "records that turned out to be a retry of an order that already exists")                     \
     X(METRIC_POISONED, counter, "jiesu_dispatch_rejected_total", "",                               \
       "records that Redis refused for good")                                                       \
+    X(METRIC_SWEEP_LOOKS, counter, "jiesu_sweep_looks_total", "",                                  \
+      "looks of the engine at orders that were due")                                               \
+    X(METRIC_SWEEP_CLOSE, counter, "jiesu_sweep_steps_total", "step=\"close\"",                    \
+      "steps the engine took by itself")                                                           \
+    X(METRIC_SWEEP_WARN, counter, "jiesu_sweep_steps_total", "step=\"warn\"",                      \
+      "steps the engine took by itself")                                                           \
+    X(METRIC_SWEEP_HAND_OVER, counter, "jiesu_sweep_steps_total", "step=\"hand_over\"",            \
+      "steps the engine took by itself")                                                           \
+    X(METRIC_SWEEP_ESCALATE, counter, "jiesu_sweep_steps_total", "step=\"escalate\"",              \
+      "steps the engine took by itself")                                                           \
+    X(METRIC_SWEEP_RECLOCK, counter, "jiesu_sweep_steps_total", "step=\"reclock\"",                \
+      "steps the engine took by itself")                                                           \
+    X(METRIC_SWEEP_MISSED, counter, "jiesu_sweep_missed_total", "",                                \
+      "steps of the engine that came to nothing, because the order had changed meanwhile")         \
+    X(METRIC_SWEEP_DUE, gauge, "jiesu_sweep_due_orders", "", "orders due and not yet looked at")   \
+    X(METRIC_SWEEP_FLIGHT, gauge, "jiesu_sweep_in_flight_orders", "",                              \
+      "orders the engine looks at now")                                                            \
     X(METRIC_REDIS_CONNECTED, gauge, "jiesu_redis_connections", "", "Redis connections that work") \
     X(METRIC_REDIS_RECONNECTS, counter, "jiesu_redis_reconnects_total", "", "Redis reconnects")    \
     X(METRIC_REDIS_TIMEOUTS, counter, "jiesu_redis_timeouts_total", "",                            \
@@ -82,7 +99,10 @@
       "from the last byte of a request to the first byte of its answer")                    \
     X(METRIC_HIST_CLASSIFY, "jiesu_classify_duration_seconds", "one classification")        \
     X(METRIC_HIST_COMMIT, "jiesu_outbox_commit_duration_seconds", "one outbox transaction") \
-    X(METRIC_HIST_DISPATCH, "jiesu_dispatch_duration_seconds", "from commit to Redis' confirmation")
+    X(METRIC_HIST_DISPATCH, "jiesu_dispatch_duration_seconds",                              \
+      "from commit to Redis' confirmation")                                                 \
+    X(METRIC_HIST_SWEEP, "jiesu_sweep_lateness_seconds",                                    \
+      "from when something was due to the engine's step that answers it")
 
 enum metric {
 #define X(constant, type, name, label, help) constant,

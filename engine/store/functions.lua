@@ -481,14 +481,17 @@ local function step(keys, argv)
   return {'done', target, version}
 end
 
--- jiesu_due KEYS due ARGV now until most field ... -> {ulid, due, {value, ...}} of at most `most` orders that are
--- due, those due first first, with these fields of their hashes (the first is one that every order has). Each is
--- put off to `until`, so that nobody else takes it meanwhile, and it comes again when whoever took it is gone.
--- What is no order (any more) is forgotten.
+-- jiesu_due KEYS due ARGV now until most field ... -> {count, {ulid, due, {value, ...}}, ...}: how many orders are
+-- due, and at most `most` of them, those due first first, with these fields of their hashes (the first is one that
+-- every order has). Each of these is put off to `until`, so that nobody else takes it meanwhile, and it comes
+-- again when whoever took it is gone. What is no order (any more) is forgotten.
 local function due(keys, argv)
   local prefix = string.match(keys[1], '^(.*)due$')
   local ready = redis.call('ZRANGE', keys[1], '-inf', argv[1], 'BYSCORE', 'LIMIT', 0, argv[3], 'WITHSCORES')
-  local found, later = {}, {}
+  local found, later = {#ready / 2}, {}
+  if #ready == 2 * argv[3] then
+    found[1] = redis.call('ZCOUNT', keys[1], '-inf', argv[1])
+  end
   for i = 1, #ready, 2 do
     local held = redis.call('HMGET', prefix .. 'order:' .. ready[i], unpack(argv, 4))
     if held[1] then
@@ -504,10 +507,11 @@ local function due(keys, argv)
   return found
 end
 
--- jiesu_defer KEYS order due ARGV ulid version at -> 'deferred': the order is to be looked at next at that time ('':
--- never); 'changed': it is of another version by now, and due as soon as it was seen to be.
+-- jiesu_defer KEYS order due ARGV ulid version at now -> 'deferred': the order is to be looked at next at that time
+-- ('': never); 'changed': it is of another version by now, and so due now.
 local function defer(keys, argv)
   if redis.call('HGET', keys[1], 'version') ~= argv[2] then
+    redis.call('ZADD', keys[2], 'XX', 'LT', argv[4], argv[1])
     return 'changed'
   end
   set_due(keys[2], argv[3], argv[1])

@@ -292,15 +292,19 @@ static void test_due(void **state)
     create("B", "w1");
     create("C", "w1");
     ask("ZADD jiesu:{c1}:due 900 B 5000 C 800 gone");
-    assert_string_equal(ask(DUE "700 3000 10 state version"), "");
-    assert_string_equal(ask(DUE "2000 3000 2 state none"), "B\n900\ndispatched\n(nil)");
+    assert_string_equal(ask(DUE "700 3000 10 state version"), "0");
+    assert_string_equal(ask(DUE "2000 3000 2 state none"), "3\nB\n900\ndispatched\n(nil)");
     assert_string_equal(ask("ZSCORE jiesu:{c1}:due gone"), "(nil)");
-    assert_string_equal(ask(DUE "2000 3000 2 state none"), "A\n1234\ndispatched\n(nil)");
-    assert_string_equal(ask(DUE "2000 3000 2 state"), "");
+    assert_string_equal(ask(DUE "2000 3000 2 state none"), "1\nA\n1234\ndispatched\n(nil)");
+    assert_string_equal(ask(DUE "2000 3000 2 state"), "0");
     assert_string_equal(ask("ZRANGE jiesu:{c1}:due 0 -1 WITHSCORES"), "A\n3000\nB\n3000\nC\n5000");
-    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 2 4000"), "changed");
-    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 1 4000"), "deferred");
-    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "B jiesu:{c1}:due B 1 ''"), "deferred");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 2 4000 2900"),
+                        "changed");
+    assert_string_equal(ask("ZSCORE jiesu:{c1}:due A"), "2900");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "A jiesu:{c1}:due A 1 4000 2900"),
+                        "deferred");
+    assert_string_equal(ask("FCALL jiesu_defer 2 " ORDER "B jiesu:{c1}:due B 1 '' 2900"),
+                        "deferred");
     assert_string_equal(ask("ZRANGE jiesu:{c1}:due 0 -1 WITHSCORES"), "A\n4000\nC\n5000");
 }
 

@@ -447,8 +447,8 @@ static enum order_step look(struct subject *s, int64_t now)
     s->now = now;
     if (watch_step(&order, policy, now, &step) == 0) {
         const int64_t next = watch_next(&order, policy, now);
-        ask("FCALL jiesu_defer 2 jiesu:{bihu}:order:%s jiesu:{bihu}:due %s %lld %lld", ulid(s),
-            ulid(s), (long long)s->life.version, (long long)next);
+        ask("FCALL jiesu_defer 2 jiesu:{bihu}:order:%s jiesu:{bihu}:due %s %lld %lld %lld", ulid(s),
+            ulid(s), (long long)s->life.version, (long long)next, (long long)now);
         return ORDER_STEP_COUNT;
     }
     copy = step;
