@@ -5,7 +5,7 @@
  * real one, and has the same clock itself. From eight in the morning on it posts complaints over
  * HTTP as residents' backends would; grid workers find the orders in the Redis streams with plain
  * Redis commands, and accept, hand back, arrive and resolve over HTTP, each when it is time, some
- * late. At noon of the next day everybody stops; then what was acknowledged is compared with what
+ * late. In the afternoon of the next day everybody stops; then what was acknowledged is compared with what
  * the engine's histories say. It exits 1 when anything is lost, doubled or forgotten.
  */
 #include "engine/app/config.h"
@@ -50,7 +50,7 @@ static const char help[] =
     "  --residents N  how many can post at the same time (1 to 256) [16]\n"
     "  --speed N      how many times faster than the real one the demo's clock runs (60 to 2000)\n"
     "                 [1800: half an hour in a second]\n"
-    "  --hours N      how long a day is played, from 08:00 on (4 to 48) [28]\n"
+    "  --hours N      how long a day is played, from 08:00 on (4 to 48) [32]\n"
     "  --help         this text\n"
     "\n"
     "Exit status: 0 when nothing was lost, doubled or forgotten, 1 when it was, 64 usage, 69 the\n"
@@ -64,7 +64,7 @@ enum {
     SPEED = 1800,
     SPEED_MIN = 60,
     TICK_MS = 50,
-    HOURS = 28, /* to noon of the next day */
+    HOURS = 32, /* to four in the afternoon of the next day */
     HOURS_MIN = 4,
     EVENING_H = 12,   /* from 20:00 on nobody is late any more */
     REST_H = 2,       /* nor in the last hours, in which no complaint comes */

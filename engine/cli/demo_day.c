@@ -1,6 +1,5 @@
 /*
- * Everything that will happen stands in one heap, the earliest act on top; a timer carries out what
- * is due. What a person does is drawn when the act before it was acknowledged, from a generator that
+ * Everything that will happen stands in an agenda; a timer carries out what is due. What a person does is drawn when the act before it was acknowledged, from a generator that
  * belongs to the order and is seeded by its complaint's number, so that the same complaints have the
  * same lives as far as the engine's own timing allows.
  *
@@ -10,83 +9,40 @@
  */
 #include "engine/cli/demo_day.h"
 
-#include "engine/base/check.h"
 #include "engine/base/clock.h"
-#include "engine/base/hash.h"
 #include "engine/base/mem.h"
+#include "engine/cli/demo_agenda.h"
+#include "engine/cli/demo_orders.h"
 #include "engine/cli/demo_plan.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum {
     TICK_MS = 5,
-    ID_BYTES_MOST = 64,
     PATH_MOST = 128,
     BODY_MOST = 256,
-    START = 1024,
     LOOK_AGAIN_MS = 15 * 60000, /* who is away looks into the queue so much later */
     DECIDE_MS = 10 * 60000,
     REVIEW_MS = 3 * 60000,
-    STUBBORN = 100, /* one complaint in so many is handed back by all */
-    SLOW = 2        /* one quarrel in so many is not settled in a day */
-};
-
-enum state { UNKNOWN, WAITING, HELD, DONE };
-
-struct order {
-    char id[ID_BYTES_MOST]; /* empty: free */
-    enum state state;
-    struct random random;
-    size_t index;
-    bool known; /* its answer has come */
-    bool urgent, review, quarrel, stubborn, taken, reopened;
-    unsigned returns;
-};
-
-enum act_kind {
-    ACT_LOOK,
-    ACT_ACCEPT,
-    ACT_RETURN,
-    ACT_ARRIVE,
-    ACT_RESOLVE,
-    ACT_REVIEW,
-    ACT_DECIDE,
-    ACT_RATE,
-    ACT_REOPEN
-};
-
-struct act {
-    int64_t at;
-    uint64_t serial; /* what was planned first comes first */
-    enum act_kind kind;
-    uint32_t order, worker;
-    int stars;
+    STUBBORN = 100 /* one complaint in so many is handed back by all */
 };
 
 /* One step that was asked for and not answered yet. */
 struct asked {
     struct demo_day *day;
     struct asked *next, **link;
-    struct act act;
+    struct demo_act act;
 };
 
 struct demo_day {
     struct demo_day_options options;
     uv_timer_t tick;
-    struct order *orders; /* in the order they were met */
-    size_t count, capacity;
-    uint32_t *table; /* open addressing: index of the order and one, 0: free */
-    size_t table_size;
-    struct act *heap;
-    size_t acts, heap_capacity;
-    uint64_t serial;
+    struct demo_orders *orders;
+    struct demo_agenda *agenda;
     struct asked *asked;
     size_t too_late;
     bool stopped;
 };
-
-/* ---- orders by id ---- */
 
 static void fail(struct demo_day *day, enum err_code code, const char *text)
 {
@@ -95,57 +51,7 @@ static void fail(struct demo_day *day, enum err_code code, const char *text)
     day->options.on_error(day->options.ctx, &err);
 }
 
-static uint32_t *slot_of(const struct demo_day *day, uint32_t *table, size_t size, struct span id)
-{
-    size_t i = (size_t)hash64(id, 0) & (size - 1);
-    while (table[i] != 0 && !span_eq(span_str(day->orders[table[i] - 1].id), id))
-        i = (i + 1) & (size - 1);
-    return &table[i];
-}
-
-static int grow_orders(struct demo_day *day)
-{
-    const size_t capacity = day->capacity == 0 ? START : day->capacity * 2;
-    struct order *orders = mem_resize(day->orders, capacity, sizeof *orders);
-    if (orders == NULL)
-        return -1;
-    day->orders = orders;
-    day->capacity = capacity;
-    uint32_t *table = mem_zalloc(capacity * 2, sizeof *table);
-    if (table == NULL)
-        return -1;
-    for (size_t i = 0; i < day->count; i++)
-        *slot_of(day, table, capacity * 2, span_str(orders[i].id)) = (uint32_t)i + 1;
-    mem_free(day->table);
-    day->table = table;
-    day->table_size = capacity * 2;
-    return 0;
-}
-
-/* The order with this id, met now for the first time perhaps; NULL when memory is short. */
-static struct order *find_order(struct demo_day *day, struct span id)
-{
-    if (day->table_size < day->capacity * 2 || day->count == day->capacity) {
-        if (grow_orders(day) < 0) {
-            fail(day, ERR_NOMEM, "out of memory");
-            return NULL;
-        }
-    }
-    uint32_t *slot = slot_of(day, day->table, day->table_size, id);
-    if (*slot != 0)
-        return &day->orders[*slot - 1];
-    if (id.len == 0 || id.len >= ID_BYTES_MOST) {
-        fail(day, ERR_PROTOCOL, "an order's id is too long");
-        return NULL;
-    }
-    struct order *order = &day->orders[day->count++];
-    *order = (struct order){.state = UNKNOWN};
-    memcpy(order->id, id.ptr, id.len);
-    *slot = (uint32_t)day->count;
-    return order;
-}
-
-static struct span community_of(const struct order *order)
+static struct span community_of(const struct demo_order *order)
 {
     struct span rest = span_str(order->id);
     return span_cut(&rest, '.');
@@ -153,56 +59,19 @@ static struct span community_of(const struct order *order)
 
 /* ---- what will happen ---- */
 
-static bool is_before(const struct act *a, const struct act *b)
+static void plan(struct demo_day *day, enum demo_act_kind kind, int64_t after_ms,
+                 const struct demo_act *model)
 {
-    return a->at != b->at ? a->at < b->at : a->serial < b->serial;
-}
-
-static void plan(struct demo_day *day, enum act_kind kind, int64_t after_ms,
-                 const struct act *model)
-{
-    if (day->stopped)
-        return;
-    if (day->acts == day->heap_capacity) {
-        const size_t capacity = day->heap_capacity == 0 ? START : day->heap_capacity * 2;
-        struct act *heap = mem_resize(day->heap, capacity, sizeof *heap);
-        if (heap == NULL) {
-            fail(day, ERR_NOMEM, "out of memory");
-            return;
-        }
-        day->heap = heap;
-        day->heap_capacity = capacity;
-    }
-    struct act act = *model;
+    struct demo_act act = *model;
     act.kind = kind;
     act.at = clock_now_ms() + after_ms;
-    act.serial = day->serial++;
-    size_t i = day->acts++;
-    for (; i > 0 && is_before(&act, &day->heap[(i - 1) / 2]); i = (i - 1) / 2)
-        day->heap[i] = day->heap[(i - 1) / 2];
-    day->heap[i] = act;
+    if (!day->stopped && demo_agenda_add(day->agenda, &act) < 0)
+        fail(day, ERR_NOMEM, "out of memory");
 }
 
-static struct act take_first(struct demo_day *day)
+static struct demo_order *order_of(struct demo_day *day, const struct demo_act *act)
 {
-    const struct act first = day->heap[0], last = day->heap[--day->acts];
-    size_t i = 0;
-    while (2 * i + 1 < day->acts) {
-        size_t child = 2 * i + 1;
-        if (child + 1 < day->acts && is_before(&day->heap[child + 1], &day->heap[child]))
-            child++;
-        if (!is_before(&day->heap[child], &last))
-            break;
-        day->heap[i] = day->heap[child];
-        i = child;
-    }
-    day->heap[i] = last;
-    return first;
-}
-
-static struct order *order_of(struct demo_day *day, const struct act *act)
-{
-    return &day->orders[act->order];
+    return demo_orders_at(day->orders, act->order);
 }
 
 static bool is_gentle(const struct demo_day *day)
@@ -219,25 +88,30 @@ static struct span worker_id(const struct demo_day *day, uint32_t worker)
 
 /* ---- what follows from an acknowledged step ---- */
 
-static void after_accept(struct demo_day *day, struct order *order, const struct act *act)
+static void after_accept(struct demo_day *day, struct demo_order *order, const struct demo_act *act)
 {
-    const bool slow = order->quarrel && random_below(&order->random, SLOW) == 0;
-    const struct demo_work work =
-        demo_plan_work(&order->random, order->urgent, slow, is_gentle(day));
-    order->state = HELD;
+    const struct demo_work work = demo_plan_work(&order->random,
+                                                 (struct demo_case){.urgent = order->urgent,
+                                                                    .disaster = order->disaster,
+                                                                    .quarrel = order->quarrel},
+                                                 is_gentle(day));
+    order->state = DEMO_ORDER_HELD;
     if (work.return_ms > 0)
         plan(day, ACT_RETURN, work.return_ms, act);
     if (work.arrive_ms > 0)
         plan(day, ACT_ARRIVE, work.arrive_ms, act);
+    if (work.report_ms > 0)
+        plan(day, ACT_REPORT, work.report_ms, act);
     if (work.resolve_ms > 0)
         plan(day, ACT_RESOLVE, work.resolve_ms, act);
 }
 
-static void after_resolve(struct demo_day *day, struct order *order, const struct act *act)
+static void after_resolve(struct demo_day *day, struct demo_order *order,
+                          const struct demo_act *act)
 {
     const struct demo_verdict verdict = demo_plan_verdict(&order->random, order->reopened);
-    struct act next = *act;
-    order->state = DONE;
+    struct demo_act next = *act;
+    order->state = DEMO_ORDER_DONE;
     next.stars = verdict.stars;
     if (verdict.reply == REPLY_RATE)
         plan(day, ACT_RATE, verdict.after_ms, &next);
@@ -245,18 +119,18 @@ static void after_resolve(struct demo_day *day, struct order *order, const struc
         plan(day, ACT_REOPEN, verdict.after_ms, &next);
 }
 
-static void after_return(struct demo_day *day, struct order *order, const struct act *act,
+static void after_return(struct demo_day *day, struct demo_order *order, const struct demo_act *act,
                          struct span status)
 {
-    order->state = WAITING;
+    order->state = DEMO_ORDER_WAITING;
     order->returns++;
     if (span_eq(status, SPAN("awaiting_decision")))
         plan(day, ACT_DECIDE, DECIDE_MS, act);
 }
 
-static void after(struct demo_day *day, const struct act *act, struct span status)
+static void after(struct demo_day *day, const struct demo_act *act, struct span status)
 {
-    struct order *order = order_of(day, act);
+    struct demo_order *order = order_of(day, act);
     const bool accepted = act->kind == ACT_ACCEPT && !order->taken;
     order->taken = order->taken || accepted;
     day->options.on_step(day->options.ctx, span_str(order->id), accepted);
@@ -275,7 +149,7 @@ static void after(struct demo_day *day, const struct act *act, struct span statu
         break;
     case ACT_REOPEN:
         order->reopened = true;
-        order->state = WAITING;
+        order->state = DEMO_ORDER_WAITING;
         break;
     case ACT_REVIEW:
         order->review = false;
@@ -284,23 +158,24 @@ static void after(struct demo_day *day, const struct act *act, struct span statu
         break;
     case ACT_LOOK:
     case ACT_ARRIVE:
+    case ACT_REPORT:
     case ACT_RATE:
         break;
     }
 }
 
 /* The engine knows better how the order stands. */
-static void too_late(struct demo_day *day, const struct act *act, struct span state)
+static void too_late(struct demo_day *day, const struct demo_act *act, struct span state)
 {
-    struct order *order = order_of(day, act);
+    struct demo_order *order = order_of(day, act);
     day->too_late++;
     if (span_eq(state, SPAN("accepted")) || span_eq(state, SPAN("arrived")))
-        order->state = HELD;
+        order->state = DEMO_ORDER_HELD;
     else if (span_eq(state, SPAN("resolved")) || span_eq(state, SPAN("closed")))
-        order->state = DONE;
+        order->state = DEMO_ORDER_DONE;
     if (act->kind == ACT_REVIEW) /* it went on without */
         order->review = false;
-    if (order->state == WAITING && act->kind != ACT_ARRIVE && act->kind != ACT_RESOLVE)
+    if (order->state == DEMO_ORDER_WAITING && act->kind != ACT_ARRIVE && act->kind != ACT_RESOLVE)
         plan(day, ACT_LOOK, LOOK_AGAIN_MS, act);
 }
 
@@ -316,7 +191,7 @@ static void on_answer(void *ctx, int status, struct span body)
 {
     struct asked *asked = ctx;
     struct demo_day *day = asked->day;
-    const struct act act = asked->act;
+    const struct demo_act act = asked->act;
     struct json root, value;
     struct span state = SPAN("");
     forget(asked);
@@ -338,8 +213,8 @@ static void on_answer(void *ctx, int status, struct span body)
 
 /* ---- carrying out ---- */
 
-static void ask(struct demo_day *day, const struct act *act, const char *place, const char *step,
-                const char *body)
+static void ask(struct demo_day *day, const struct demo_act *act, const char *place,
+                const char *step, const char *body)
 {
     char path[PATH_MOST];
     struct asked *asked = mem_alloc(sizeof *asked);
@@ -358,7 +233,7 @@ static void ask(struct demo_day *day, const struct act *act, const char *place, 
     }
 }
 
-static void ask_worker(struct demo_day *day, const struct act *act, const char *step,
+static void ask_worker(struct demo_day *day, const struct demo_act *act, const char *step,
                        const char *more)
 {
     char body[BODY_MOST];
@@ -369,7 +244,7 @@ static void ask_worker(struct demo_day *day, const struct act *act, const char *
 
 /* The station head gives it to somebody of the community who is on shift and not the head, or keeps
  * it. */
-static void decide(struct demo_day *day, const struct act *act)
+static void decide(struct demo_day *day, const struct demo_act *act)
 {
     const struct directory *directory = day->options.directory;
     const struct span community = community_of(order_of(day, act));
@@ -391,16 +266,16 @@ static void decide(struct demo_day *day, const struct act *act)
 }
 
 /* What a worker does about an order that lies in the queue. */
-static void look(struct demo_day *day, const struct act *act)
+static void look(struct demo_day *day, const struct demo_act *act)
 {
-    struct order *order = order_of(day, act);
+    struct demo_order *order = order_of(day, act);
     const struct span worker = worker_id(day, act->worker);
     const int64_t now = clock_now_ms();
     if (!order->known) { /* the resident's backend is still waiting for its answer */
         plan(day, ACT_LOOK, clock_stretch_ms(TICK_MS), act);
         return;
     }
-    if (order->state == DONE)
+    if (order->state == DEMO_ORDER_DONE)
         return;
     if (!directory_on_duty(day->options.directory, worker, now) ||
         (!is_gentle(day) && demo_plan_absent(act->worker, now - day->options.morning))) {
@@ -417,16 +292,16 @@ static void look(struct demo_day *day, const struct act *act)
         plan(day, ACT_ACCEPT, answer.after_ms, act);
 }
 
-static void carry_out(struct demo_day *day, const struct act *act)
+static void carry_out(struct demo_day *day, const struct demo_act *act)
 {
-    const struct order *order = order_of(day, act);
+    const struct demo_order *order = order_of(day, act);
     char body[BODY_MOST];
     switch (act->kind) {
     case ACT_LOOK:
         look(day, act);
         break;
     case ACT_ACCEPT:
-        if (order->state == WAITING)
+        if (order->state == DEMO_ORDER_WAITING)
             ask_worker(day, act, "accept", "");
         break;
     case ACT_RETURN:
@@ -434,6 +309,9 @@ static void carry_out(struct demo_day *day, const struct act *act)
         break;
     case ACT_ARRIVE:
         ask_worker(day, act, "arrive", "");
+        break;
+    case ACT_REPORT:
+        ask_worker(day, act, "report", "");
         break;
     case ACT_RESOLVE:
         ask_worker(day, act, "resolve", ",\"result\":\"已到场处理\"");
@@ -457,10 +335,9 @@ static void carry_out(struct demo_day *day, const struct act *act)
 static void on_tick(uv_timer_t *timer)
 {
     struct demo_day *day = timer->data;
-    while (!day->stopped && day->acts > 0 && day->heap[0].at <= clock_now_ms()) {
-        const struct act act = take_first(day);
+    struct demo_act act;
+    while (!day->stopped && demo_agenda_take(day->agenda, clock_now_ms(), &act))
         carry_out(day, &act);
-    }
 }
 
 /* ---- what comes from outside ---- */
@@ -472,21 +349,29 @@ static bool is_string(struct json answer, const char *name, const char *text)
            span_eq(json_string(value), span_str(text));
 }
 
+/* The number of the order with this id; -1 when memory is short. */
+static int number_of(struct demo_day *day, struct span id, uint32_t *number)
+{
+    if (demo_orders_find(day->orders, id, number) == 0)
+        return 0;
+    fail(day, ERR_NOMEM, "out of memory");
+    return -1;
+}
+
 void demo_day_order(struct demo_day *day, size_t i, struct span id, const struct json *answer)
 {
-    struct order *order = find_order(day, id);
+    uint32_t number;
     struct json review;
-    if (order == NULL)
+    if (number_of(day, id, &number) < 0)
         return;
+    struct demo_order *order = demo_orders_at(day->orders, number);
     order->known = true;
-    order->index = i;
     order->random = (struct random){i + 1};
     order->stubborn = i % STUBBORN == STUBBORN / 2;
-    if (order->state == UNKNOWN)
-        order->state = WAITING;
     if (answer == NULL)
         return;
     order->urgent = is_string(*answer, "urgency", "red");
+    order->disaster = is_string(*answer, "sla", "disaster");
     order->quarrel = is_string(*answer, "sla", "dispute");
     order->review = json_get(*answer, "review", &review) && json_type(review) == JSON_BOOL &&
                     json_bool(review) && !order->urgent;
@@ -494,28 +379,31 @@ void demo_day_order(struct demo_day *day, size_t i, struct span id, const struct
 
 void demo_day_queued(struct demo_day *day, struct span id, size_t worker)
 {
-    const struct order *order = find_order(day, id);
-    if (order == NULL)
+    struct demo_act act = {.worker = (uint32_t)worker};
+    if (number_of(day, id, &act.order) < 0)
         return;
-    const struct act act = {.order = (uint32_t)(order - day->orders), .worker = (uint32_t)worker};
-    if (order->state == HELD) /* the engine took it up by itself: it is in a queue again */
-        day->orders[act.order].state = WAITING;
+    struct demo_order *order = order_of(day, &act);
+    if (order->state == DEMO_ORDER_HELD) /* the engine escalated it, or this was read late */
+        order->state = DEMO_ORDER_WAITING;
     plan(day, ACT_LOOK, 0, &act);
 }
 
 struct demo_day_count demo_day_count(const struct demo_day *day)
 {
-    struct demo_day_count count = {.orders = day->count, .too_late = day->too_late};
-    for (size_t i = 0; i < day->count; i++) {
-        count.untaken += !day->orders[i].taken;
-        count.open += day->orders[i].state != DONE;
+    struct demo_day_count count = {.orders = demo_orders_count(day->orders),
+                                   .too_late = day->too_late};
+    for (uint32_t i = 0; i < count.orders; i++) {
+        const struct demo_order *order = demo_orders_at(day->orders, i);
+        count.untaken += !order->taken;
+        count.open += order->state != DEMO_ORDER_DONE;
     }
     return count;
 }
 
 bool demo_day_over(const struct demo_day *day)
 {
-    return day->acts == 0 && day->asked == NULL && demo_day_count(day).open == 0;
+    return demo_agenda_count(day->agenda) == 0 && day->asked == NULL &&
+           demo_day_count(day).open == 0;
 }
 
 void demo_day_stop(struct demo_day *day)
@@ -523,14 +411,29 @@ void demo_day_stop(struct demo_day *day)
     day->stopped = true;
 }
 
+static void free_day(struct demo_day *day)
+{
+    while (day->asked != NULL)
+        forget(day->asked);
+    demo_orders_free(&day->orders);
+    demo_agenda_free(&day->agenda);
+    mem_free(day);
+}
+
 struct demo_day *demo_day_start(const struct demo_day_options *options, struct err *err)
 {
     struct demo_day *day = mem_zalloc(1, sizeof *day);
-    if (day == NULL) {
+    if (day != NULL) {
+        day->options = *options;
+        day->orders = demo_orders_new();
+        day->agenda = demo_agenda_new();
+    }
+    if (day == NULL || day->orders == NULL || day->agenda == NULL) {
         (void)err_set(err, ERR_NOMEM, "out of memory");
+        if (day != NULL)
+            free_day(day);
         return NULL;
     }
-    day->options = *options;
     (void)uv_timer_init(options->loop, &day->tick);
     day->tick.data = day;
     (void)uv_timer_start(&day->tick, on_tick, TICK_MS, TICK_MS);
@@ -539,13 +442,7 @@ struct demo_day *demo_day_start(const struct demo_day_options *options, struct e
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct demo_day *day = handle->data;
-    while (day->asked != NULL)
-        forget(day->asked);
-    mem_free(day->orders);
-    mem_free(day->table);
-    mem_free(day->heap);
-    mem_free(day);
+    free_day(handle->data);
 }
 
 void demo_day_close(struct demo_day **dayp)

@@ -53,19 +53,28 @@ bool demo_plan_absent(size_t worker, int64_t since_ms)
     return (worker % 7 == 2 && hour >= 2 && hour < 4) || (worker % 7 == 5 && hour >= 6 && hour < 8);
 }
 
-struct demo_work demo_plan_work(struct random *random, bool urgent, bool slow, bool gentle)
+static int64_t plan_way(struct random *random, struct demo_case of)
+{
+    if (of.disaster)
+        return between(random, MINUTES(1), MINUTES(5));
+    return of.urgent ? between(random, MINUTES(6), MINUTES(32))
+                     : between(random, MINUTES(10), MINUTES(90));
+}
+
+struct demo_work demo_plan_work(struct random *random, struct demo_case of, bool gentle)
 {
     struct demo_work work = {0};
     const uint64_t back = random_below(random, 100), dice = random_below(random, 100);
-    const int64_t way = urgent ? between(random, MINUTES(6), MINUTES(33))
-                               : between(random, MINUTES(10), MINUTES(90));
+    const int64_t way = plan_way(random, of);
     if (back < 3 && !gentle) {
         work.return_ms = between(random, MINUTES(10), MINUTES(40));
         return work;
     }
-    if (urgent || random_below(random, 100) < 60)
+    if (of.urgent || random_below(random, 100) < 60)
         work.arrive_ms = way;
-    if (slow)
+    if (of.disaster && dice < 90)
+        work.report_ms = way + between(random, MINUTES(1), MINUTES(9));
+    if (of.quarrel)
         work.resolve_ms = dice < 20 ? between(random, MINUTES(120), MINUTES(600)) : 0;
     else if (dice < 72)
         work.resolve_ms = way + between(random, MINUTES(15), MINUTES(240));

@@ -31,10 +31,14 @@ bool demo_plan_absent(size_t worker, int64_t since_ms);
 /* What becomes of an order that was accepted; 0: not at all. */
 struct demo_work {
     int64_t return_ms; /* given back after all, and then nothing else */
-    int64_t arrive_ms, resolve_ms;
+    int64_t arrive_ms, report_ms, resolve_ms;
 };
-/* slow: it is a quarrel that its parties do not let be settled in a day. */
-struct demo_work demo_plan_work(struct random *random, bool urgent, bool slow, bool gentle);
+/* What kind of an order it is: an emergency, a disaster (reported to the street too), a quarrel
+ * (most are not settled in a day). */
+struct demo_case {
+    bool urgent, disaster, quarrel;
+};
+struct demo_work demo_plan_work(struct random *random, struct demo_case of, bool gentle);
 
 /* What the resident does after it was done. */
 enum demo_reply { REPLY_NONE, REPLY_RATE, REPLY_REOPEN };
