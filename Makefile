@@ -16,6 +16,7 @@ endif
 OPT ?= -O2
 PREFIX ?= /usr/local
 DATA ?= ../shared/data
+SWEEP_SIZES ?= 10000,100000,1000000
 VERSION := 0.1.0
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -52,7 +53,7 @@ LIBS := $(foreach r,$(ROOMS),$(call lib,$(r)))
 all: $(B)/jiesu bench-tools ## build build/jiesu and the load tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 # Set-up: quiet and fast when nothing is missing.
 $(B)/.bootstrap: scripts/bootstrap.sh
@@ -76,7 +77,7 @@ $(B)/gen/functions_lua.h: engine/store/functions.lua scripts/embed.sh | $(B)/.bo
 
 # Who includes a generated header waits for it.
 $(call objs,classifiers) $(call objs,tests/classifiers): | $(B)/gen/text_table.h
-$(foreach d,engine/app tests/store tests/app bench,$(call objs,$(d))): | $(B)/gen/functions_lua.h
+$(foreach d,engine/app tests/store tests/app bench/shared,$(call objs,$(d))): | $(B)/gen/functions_lua.h
 
 $(B)/%.o: %.c | $(B)/.bootstrap
 	@mkdir -p $(@D)
@@ -140,6 +141,8 @@ $(foreach r,$(TEST_ROOMS),$(eval $(call test_rule,$(r))))
 PEER_TOOLS := $(B)/bench/match $(B)/bench/classify
 BENCH_TOOLS := $(filter-out $(PEER_TOOLS),$(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c)))
 bench-tools: $(BENCH_TOOLS)
+BENCH_SHARED := $(patsubst %.c,$(B)/%.o,$(wildcard bench/shared/*.c))
+$(B)/bench/ceiling $(B)/bench/lifecycle $(B)/bench/sweep: $(BENCH_SHARED)
 $(B)/bench/%: $(B)/bench/%.o $(CLI) $(LIBS)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
@@ -176,9 +179,15 @@ test: $(B)/jiesu bench-tools $(CHAOS) $(TESTS) ## every test: unit, property, sy
 check: all ## format, floors, headers, cppcheck, clang-tidy
 	@B=$(B) scripts/check.sh
 
-bench: $(B)/jiesu bench-tools ## every figure of README: end to end, ceiling, peer, matching, classifying
+bench: $(B)/jiesu bench-tools ## every figure of README: end to end, ceiling, peer, matching, classifying, lives, warnings
 	@B=$(B) DATA=$(DATA) bench/run.sh
-	@$(MAKE) --no-print-directory bench-match bench-classify
+	@$(MAKE) --no-print-directory bench-match bench-classify bench-lifecycle bench-sweep
+
+bench-lifecycle: $(B)/jiesu $(B)/bench/lifecycle ## whole lives of orders a second, against bare Redis
+	$(B)/bench/lifecycle --data $(DATA)/complaints_unlabelled.tsv --out $(B)/bench/lifecycle.json
+
+bench-sweep: $(B)/jiesu $(B)/bench/sweep ## how late two engines warn, with SWEEP_SIZES orders open
+	$(B)/bench/sweep --sizes $(SWEEP_SIZES) --out $(B)/bench/sweep.json
 
 bench-match: $(B)/bench/match ## finding keywords, against Hyperscan and others
 	$(B)/bench/match --data $(DATA)/complaints_unlabelled.tsv --out $(B)/bench/match.json
@@ -211,5 +220,5 @@ clean: ## remove what was built
 
 -include $(shell find $(B) -name '*.d' -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: all help bench-tools demo run test check bench bench-match bench-classify chaos fuzz asan ubsan tsan install clean \
+.PHONY: all help bench-tools demo run test check bench bench-match bench-classify bench-lifecycle bench-sweep chaos fuzz asan ubsan tsan install clean \
         $(addprefix test-,$(TEST_ROOMS))

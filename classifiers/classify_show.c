@@ -35,6 +35,8 @@ static inline uint32_t above(const struct rules_target *targets, uint32_t target
     return (parent & ~top) | (target & top);
 }
 
+_Static_assert(RULES_PATH_LEVELS == 3, "sort_matches goes up twice to reach the first level");
+
 static void sort_matches(const struct classify_job *job, size_t from, size_t to,
                          struct sorted *sorted)
 {
@@ -45,7 +47,7 @@ static void sort_matches(const struct classify_job *job, size_t from, size_t to,
     size_t winners = 0, runners_up = 0, others = 0;
     for (size_t i = from; i < to; i++) {
         uint32_t target = uses[matches[i].use].target;
-        uint32_t top = above(targets, above(targets, target)); /* there are three levels */
+        uint32_t top = above(targets, above(targets, target));
         sorted->winner[winners] = sorted->runner_up[runners_up] = sorted->others[others] =
             (uint32_t)i;
         winners += top == winner;

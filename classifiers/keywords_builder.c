@@ -24,14 +24,11 @@ void keywords_builder_free(struct keywords_builder **builder)
 
 static int builder_reserve(struct keywords_builder *builder, size_t units)
 {
-    if (builder->count == builder->capacity) {
-        size_t capacity = builder->capacity == 0 ? 64 : builder->capacity * 2;
-        struct keywords_entry *entries = mem_resize(builder->entries, capacity, sizeof *entries);
-        if (entries == NULL)
-            return -1;
-        builder->entries = entries;
-        builder->capacity = capacity;
-    }
+    struct keywords_entry *entries =
+        mem_grow(builder->entries, &builder->capacity, builder->count, 64, sizeof *entries);
+    if (entries == NULL)
+        return -1;
+    builder->entries = entries;
     if (builder->unit_capacity - builder->unit_count < units) {
         size_t capacity = builder->unit_capacity * 2 + LIMIT_KEYWORD_UNITS;
         uint16_t *grown = mem_resize(builder->units, capacity, sizeof *grown);

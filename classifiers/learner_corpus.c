@@ -53,15 +53,11 @@ static int find_label(struct corpus *corpus, struct span name, uint32_t *label, 
 
 static int make_room(struct corpus *corpus, size_t units)
 {
-    if (corpus->count == corpus->capacity) {
-        size_t capacity = corpus->capacity == 0 ? 1024 : corpus->capacity * 2;
-        struct corpus_document *documents =
-            mem_resize(corpus->documents, capacity, sizeof *documents);
-        if (documents == NULL)
-            return -1;
-        corpus->documents = documents;
-        corpus->capacity = capacity;
-    }
+    struct corpus_document *documents =
+        mem_grow(corpus->documents, &corpus->capacity, corpus->count, 1024, sizeof *documents);
+    if (documents == NULL)
+        return -1;
+    corpus->documents = documents;
     if (corpus->unit_capacity - corpus->unit_count < units) {
         size_t capacity = (corpus->unit_count + units) * 2;
         uint16_t *moved = mem_resize(corpus->units, capacity, sizeof *moved);

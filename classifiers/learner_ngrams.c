@@ -168,14 +168,10 @@ static int write_ngram(void *ctx, uint64_t key, size_t at)
         w->met[slot->last - 1].times++;
         return 0;
     }
-    if (w->count == w->capacity) {
-        size_t capacity = w->capacity == 0 ? 65536 : w->capacity * 2;
-        struct met *met = mem_resize(w->met, capacity, sizeof *met);
-        if (met == NULL)
-            return -1;
-        w->met = met;
-        w->capacity = capacity;
-    }
+    struct met *met = mem_grow(w->met, &w->capacity, w->count, 65536, sizeof *met);
+    if (met == NULL)
+        return -1;
+    w->met = met;
     w->met[w->count++] =
         (struct met){.ngram = slot->documents - 1, .from = (uint32_t)at, .times = 1};
     slot->last = (uint32_t)w->count;

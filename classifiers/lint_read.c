@@ -17,16 +17,11 @@ int lint_no_memory(struct lint *lint)
 
 void *lint_grow(struct lint *lint, void *list, size_t *capacity, size_t count, size_t size)
 {
-    if (count < *capacity)
-        return list;
-    size_t more = *capacity == 0 ? 64 : *capacity * 2;
-    void *grown = mem_resize(list, more, size);
-    if (grown == NULL) {
-        lint_no_memory(lint);
-        return list;
-    }
-    *capacity = more;
-    return grown;
+    void *grown = mem_grow(list, capacity, count, 64, size);
+    if (grown != NULL)
+        return grown;
+    lint_no_memory(lint);
+    return list;
 }
 
 static struct lint_place place_of(const struct lint *lint, const struct yaml_node *node)

@@ -1,39 +1,18 @@
 /*
- * A recursive descent over the pattern. What is known of a part of it is a piece: either all the
- * words it can match, when they are few (exact), or sets of literals each of which every match
- * meets, or nothing.
- *
- * In a concatenation, exact terms are multiplied into a run of words as long as that stays small.
- * Where it ends (at `.{0,8}`, at a repetition, when it would grow too large) the run is a set that
- * every match meets, and is offered. Alternatives unite their best sets: a match meets that of its
- * own branch. Assertions are the empty word: they take no part of a match. x{m,n} begins with m
- * copies of x and ends with m copies of x, so it is read as those, a gap, and those again.
- *
- * Whatever is not surely understood makes the whole pattern fail, which means: nothing is known.
+ * A recursive descent over the pattern: each part of it becomes a piece (literal_piece.h).
+ * Assertions are the empty word: they take no part of a match. Whatever is not surely understood
+ * makes the whole pattern fail, which means: nothing is known.
  */
 #include "classifiers/literals.h"
 
+#include "classifiers/literal_piece.h"
 #include "classifiers/literal_set.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 /* A character may be two units. */
-enum {
-    UNLIMITED = UINT16_MAX + 1,
-    LAST_CODE_POINT = 0x10FFFF,
-    CHARACTER_UNITS = 2,
-    WORTH_RATIO = 10
-};
-
-/* What is known of a part of the pattern. */
-struct piece {
-    bool exact;
-    struct literal_set words; /* exact: all that it matches; the empty word may be one */
-    struct literals known;    /* not exact */
-    unsigned longest;         /* units of its longest match, up to UNLIMITED */
-    unsigned before;          /* of a run: the most units that stand before `words`, as above */
-};
+enum { LAST_CODE_POINT = 0x10FFFF, CHARACTER_UNITS = 2, WORTH_RATIO = 10 };
 
 struct parser {
     const uint16_t *units;
@@ -42,124 +21,6 @@ struct parser {
     struct literal_pool pool;
     bool failed;
 };
-
-/* --- pieces --- */
-
-static void piece_unknown(struct piece *piece)
-{
-    *piece = (struct piece){.exact = false};
-}
-
-static void piece_empty_word(struct parser *p, struct piece *piece)
-{
-    piece_unknown(piece);
-    piece->exact = literal_set_make(&p->pool, 1, &piece->words);
-    if (piece->exact)
-        literal_set_add(&piece->words, &(struct literal){.count = 0});
-}
-
-static unsigned up_to_unlimited(size_t units)
-{
-    return units < UNLIMITED ? (unsigned)units : UNLIMITED;
-}
-
-/* Something unknown follows: what stands behind it is a new run, before which stand at most `before`
- * units. */
-static void end_run(struct parser *p, struct piece *run, unsigned before)
-{
-    struct literals known;
-    unsigned longest = run->longest;
-    literals_offer(&p->pool, &run->known, &run->words,
-                   run->before + literal_set_longest(&run->words));
-    known = run->known;
-    piece_empty_word(p, run);
-    run->known = known;
-    run->longest = longest;
-    run->before = before;
-    run->exact = false;
-}
-
-/* Appends words before which stand at most `before` units. */
-static void append_words(struct parser *p, struct piece *run, const struct literal_set *words,
-                         unsigned before)
-{
-    struct literal_set product;
-    if (literal_set_multiply(&p->pool, &run->words, words, &product)) {
-        run->words = product;
-        return;
-    }
-    end_run(p, run, before);
-    run->words = *words;
-}
-
-/* Appends term{min,max}, an exact one, behind at most `before` units. */
-static void append_exact(struct parser *p, struct piece *run, const struct piece *term,
-                         unsigned min, unsigned max, size_t before)
-{
-    struct literal empty = {.count = 0};
-    struct literal_set none = {.list = &empty, .count = 1}, either;
-    const struct literal_set *words = &term->words;
-    unsigned copies = min < LIMIT_REGEX_LITERAL_UNITS ? min : LIMIT_REGEX_LITERAL_UNITS;
-    if (words->count == 1 && words->list[0].count == 0)
-        return;
-    if (min == 0 && max == 1 && literal_set_unite(&p->pool, words, &none, &either)) {
-        append_words(p, run, &either, up_to_unlimited(before));
-        return;
-    }
-    for (size_t i = 0; i < copies; i++)
-        append_words(p, run, words, up_to_unlimited(before + term->longest * i));
-    if (copies == max)
-        return;
-    before += (size_t)term->longest * (max - copies);
-    end_run(p, run, up_to_unlimited(before));
-    for (size_t i = 0; i < copies; i++)
-        append_words(p, run, words, up_to_unlimited(before + term->longest * i));
-}
-
-/* Appends term{min,max}. */
-static void append(struct parser *p, struct piece *run, const struct piece *term, unsigned min,
-                   unsigned max)
-{
-    unsigned before = run->longest;
-    run->longest = up_to_unlimited(before + (size_t)term->longest * max);
-    if (term->exact) {
-        append_exact(p, run, term, min, max, before);
-        return;
-    }
-    end_run(p, run, run->longest);
-    for (size_t i = 0; min > 0 && i < term->known.count; i++)
-        literals_offer(&p->pool, &run->known, &term->known.sets[i],
-                       before + term->known.sets[i].lead);
-}
-
-/* What is known of a piece, also when it is exact. */
-static struct literals known_of(struct parser *p, const struct piece *piece)
-{
-    struct literals known = piece->known;
-    if (piece->exact)
-        literals_offer(&p->pool, &known, &piece->words, literal_set_longest(&piece->words));
-    return known;
-}
-
-/* left|right, into left. */
-static void unite_pieces(struct parser *p, struct piece *left, const struct piece *right)
-{
-    struct literals first = known_of(p, left), second = known_of(p, right);
-    struct piece both = {.exact = left->exact && right->exact,
-                         .longest =
-                             left->longest > right->longest ? left->longest : right->longest};
-    struct literal_set met;
-    if (both.exact)
-        both.exact = literal_set_unite(&p->pool, &left->words, &right->words, &both.words);
-    if (!both.exact && first.count > 0 && second.count > 0 &&
-        literal_set_unite(&p->pool, &first.sets[0], &second.sets[0], &met))
-        literals_offer(&p->pool, &both.known, &met,
-                       first.sets[0].lead > second.sets[0].lead ? first.sets[0].lead
-                                                                : second.sets[0].lead);
-    *left = both;
-}
-
-/* --- syntax --- */
 
 static int peek_at(const struct parser *p, size_t ahead)
 {
@@ -359,23 +220,23 @@ static bool parse_element(struct parser *p, struct literal_set *set)
     return add_range(set, from, to);
 }
 
-static void parse_class(struct parser *p, struct piece *out)
+static void parse_class(struct parser *p, struct literal_piece *out)
 {
     p->at++;
     bool known = !skip(p, "^"), first = true;
-    piece_unknown(out);
+    literal_piece_unknown(out);
     out->exact = known && literal_set_make(&p->pool, LIMIT_REGEX_SET_GROWTH, &out->words);
     for (; !p->failed && peek(p) >= 0 && (first || peek(p) != ']'); first = false)
         known &= parse_element(p, &out->words);
     if (!skip(p, "]"))
         p->failed = true;
     if (!known)
-        piece_unknown(out);
+        literal_piece_unknown(out);
     out->longest =
         out->exact ? (unsigned)literal_set_longest(&out->words) : (unsigned)CHARACTER_UNITS;
 }
 
-static void parse_alternatives(struct parser *p, struct piece *out);
+static void parse_alternatives(struct parser *p, struct literal_piece *out);
 
 /* Behind "(": goes behind what opens the group. True for an assertion. */
 static bool parse_opening(struct parser *p)
@@ -395,7 +256,7 @@ static bool parse_opening(struct parser *p)
     return false;
 }
 
-static void parse_group(struct parser *p, struct piece *out)
+static void parse_group(struct parser *p, struct literal_piece *out)
 {
     p->at++;
     bool assertion = parse_opening(p);
@@ -409,10 +270,10 @@ static void parse_group(struct parser *p, struct piece *out)
     if (!skip(p, ")"))
         p->failed = true;
     if (assertion)
-        piece_empty_word(p, out);
+        literal_piece_empty_word(&p->pool, out);
 }
 
-static void parse_character(struct parser *p, struct piece *out)
+static void parse_character(struct parser *p, struct literal_piece *out)
 {
     uint32_t cp = 0;
     enum meaning meaning = ONE_CHARACTER;
@@ -420,11 +281,11 @@ static void parse_character(struct parser *p, struct piece *out)
         meaning = parse_escape(p, false, &cp);
     else
         cp = parse_code_point(p);
-    piece_unknown(out);
+    literal_piece_unknown(out);
     if (meaning == NOTHING)
-        piece_empty_word(p, out);
+        literal_piece_empty_word(&p->pool, out);
     else
-        out->longest = meaning == OF_ANY_LENGTH ? UNLIMITED : CHARACTER_UNITS;
+        out->longest = meaning == OF_ANY_LENGTH ? LITERAL_UNLIMITED : CHARACTER_UNITS;
     if (meaning == ONE_CHARACTER) {
         out->longest = cp < 0x10000 ? 1 : CHARACTER_UNITS;
         out->exact = literal_set_make(&p->pool, 1, &out->words);
@@ -437,7 +298,7 @@ static void parse_character(struct parser *p, struct piece *out)
     }
 }
 
-static void parse_atom(struct parser *p, struct piece *out)
+static void parse_atom(struct parser *p, struct literal_piece *out)
 {
     int unit = peek(p);
     if (unit == '[')
@@ -445,9 +306,9 @@ static void parse_atom(struct parser *p, struct piece *out)
     else if (unit == '(')
         parse_group(p, out);
     else if (skip(p, "^") || skip(p, "$"))
-        piece_empty_word(p, out);
+        literal_piece_empty_word(&p->pool, out);
     else if (skip(p, ".")) {
-        piece_unknown(out);
+        literal_piece_unknown(out);
         out->longest = CHARACTER_UNITS;
     } else if (unit == '*' || unit == '+' || unit == '?' || unit == '{')
         p->failed = true;
@@ -461,7 +322,7 @@ static unsigned parse_number(struct parser *p)
     if (!is_digit(peek(p)))
         p->failed = true;
     for (; is_digit(peek(p)); p->at++)
-        if (value < UNLIMITED)
+        if (value < LITERAL_UNLIMITED)
             value = value * 10 + (unsigned)(peek(p) - '0');
     return value;
 }
@@ -471,7 +332,7 @@ static void parse_braces(struct parser *p, unsigned *min, unsigned *max)
 {
     *min = *max = parse_number(p);
     if (skip(p, ","))
-        *max = is_digit(peek(p)) ? parse_number(p) : UNLIMITED;
+        *max = is_digit(peek(p)) ? parse_number(p) : LITERAL_UNLIMITED;
     if (!skip(p, "}"))
         p->failed = true;
 }
@@ -480,9 +341,9 @@ static void parse_quantifier(struct parser *p, unsigned *min, unsigned *max)
 {
     *min = *max = 1;
     if (skip(p, "*"))
-        *max = UNLIMITED, *min = 0;
+        *max = LITERAL_UNLIMITED, *min = 0;
     else if (skip(p, "+"))
-        *max = UNLIMITED;
+        *max = LITERAL_UNLIMITED;
     else if (skip(p, "?"))
         *min = 0;
     else if (skip(p, "{"))
@@ -494,30 +355,30 @@ static void parse_quantifier(struct parser *p, unsigned *min, unsigned *max)
 }
 
 /* One alternative. A quantifier behind a quantifier is an atom that fails. */
-static void parse_branch(struct parser *p, struct piece *run)
+static void parse_branch(struct parser *p, struct literal_piece *run)
 {
-    piece_empty_word(p, run);
+    literal_piece_empty_word(&p->pool, run);
     while (!p->failed && peek(p) >= 0 && peek(p) != '|' && peek(p) != ')') {
-        struct piece term;
+        struct literal_piece term;
         unsigned min, max;
         parse_atom(p, &term);
         if (p->failed)
             return;
         parse_quantifier(p, &min, &max);
-        append(p, run, &term, min, max);
+        literal_piece_append(&p->pool, run, &term, min, max);
     }
     if (!run->exact)
-        end_run(p, run, run->longest);
+        literal_piece_end_run(&p->pool, run, run->longest);
 }
 
-static void parse_alternatives(struct parser *p, struct piece *out)
+static void parse_alternatives(struct parser *p, struct literal_piece *out)
 {
     parse_branch(p, out);
     while (!p->failed && skip(p, "|")) {
-        struct piece branch;
+        struct literal_piece branch;
         parse_branch(p, &branch);
         if (!p->failed)
-            unite_pieces(p, out, &branch);
+            literal_piece_unite(&p->pool, out, &branch);
     }
 }
 
@@ -542,19 +403,19 @@ static void keep_worthy(struct literals *known)
 int literals_of(const uint16_t *pattern, size_t count, struct arena *arena, struct literals *out)
 {
     struct parser parser = {.units = pattern, .count = count, .pool = {.arena = arena}};
-    struct piece whole;
+    struct literal_piece whole;
     out->count = 0;
     parse_alternatives(&parser, &whole);
     out->longest = 0;
     if (!parser.failed && parser.at == count) {
-        *out = known_of(&parser, &whole);
-        out->longest = whole.longest < UNLIMITED ? whole.longest : 0;
+        *out = literal_piece_known(&parser.pool, &whole);
+        out->longest = whole.longest < LITERAL_UNLIMITED ? whole.longest : 0;
     }
     if (parser.pool.no_memory)
         return -1;
     keep_worthy(out);
     for (size_t i = 0; i < out->count; i++)
-        if (out->sets[i].lead >= UNLIMITED)
+        if (out->sets[i].lead >= LITERAL_UNLIMITED)
             out->sets[i].lead = 0;
     return 0;
 }

@@ -74,16 +74,13 @@ static struct rules_file *add_entry(struct rules_files *files, struct err *err)
                 LIMIT_RULE_FILES);
         return NULL;
     }
-    if (files->count == files->capacity) {
-        size_t capacity = files->capacity == 0 ? 32 : files->capacity * 2;
-        struct rules_file *list = mem_resize(files->list, capacity, sizeof *list);
-        if (list == NULL) {
-            no_memory(err);
-            return NULL;
-        }
-        files->list = list;
-        files->capacity = capacity;
+    struct rules_file *list =
+        mem_grow(files->list, &files->capacity, files->count, 32, sizeof *list);
+    if (list == NULL) {
+        no_memory(err);
+        return NULL;
     }
+    files->list = list;
     struct rules_file *file = &files->list[files->count];
     *file = (struct rules_file){0};
     return file;

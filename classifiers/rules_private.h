@@ -36,6 +36,9 @@
 
 #define RULES_NONE UINT32_MAX
 
+/* Levels of a category's path, the first level among them. */
+enum { RULES_PATH_LEVELS = 3 };
+
 /* Scores and weights are whole numbers in hundredths of a point. */
 enum { RULES_SCORE_ONE = 100 };
 

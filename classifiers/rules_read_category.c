@@ -4,8 +4,6 @@
  */
 #include "classifiers/rules_reader.h"
 
-enum { PATH_LEVELS_BELOW = 2 };
-
 /* The node for a path of this category, made when new (with `parent` above it). */
 static uint32_t category_node(struct rules_reader *r, size_t root, uint32_t parent,
                               struct span path)
@@ -70,7 +68,7 @@ static int read_category_rule(struct rules_reader *r, const struct yaml_node *no
     const struct yaml_node *path = yaml_find(node, "path");
     if (path == NULL)
         path = node;
-    else if (check_path(r, path, below, PATH_LEVELS_BELOW) != 0)
+    else if (check_path(r, path, below, RULES_PATH_LEVELS - 1) != 0)
         return -1;
     uint32_t index = rule_node(r, root, below);
     if (index == RULES_NONE)

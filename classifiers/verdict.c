@@ -1,6 +1,7 @@
 #include "classifiers/verdict.h"
 
 #include "engine/base/check.h"
+#include "engine/base/names.h"
 
 struct name_row {
     const char *name, *chinese;
@@ -19,12 +20,10 @@ static const struct name_row kind_rows[] = {
 };
 
 /* The row that bears the name in either language, or -1. */
-static int row_find(const struct name_row *rows, int count, struct span name)
+static int row_find(const struct name_row *rows, size_t count, struct span name)
 {
-    for (int i = 0; i < count; i++)
-        if (span_eq(name, span_str(rows[i].name)) || span_eq(name, span_str(rows[i].chinese)))
-            return i;
-    return -1;
+    const int row = names_find(&rows->name, count, sizeof *rows, name);
+    return row >= 0 ? row : names_find(&rows->chinese, count, sizeof *rows, name);
 }
 
 const char *urgency_name(enum urgency urgency)

@@ -113,6 +113,15 @@ void api_respond_json(struct http_exchange *x, int status, struct buf *body)
     buf_free(body);
 }
 
+struct span api_keep(struct arena *arena, struct buf *buf)
+{
+    struct span s = {NULL, 0};
+    if (buf_ok(buf))
+        s = arena_copy(arena, buf_view(buf));
+    buf_free(buf);
+    return s;
+}
+
 void api_not_found(struct http_exchange *x, const char *what)
 {
     http_problem(x, 404, "not-found", span_str(what), (struct span){NULL, 0});

@@ -32,6 +32,8 @@ http_handler health_live, health_ready, health_metrics;
 
 /* An answer in JSON from a buf: 503 when the buf failed. Frees the buf. */
 void api_respond_json(struct http_exchange *x, int status, struct buf *body);
+/* Copies a buf into the arena and frees it; .ptr is NULL when either failed. */
+struct span api_keep(struct arena *arena, struct buf *buf);
 /* 404 for an id that is no order's. */
 void api_not_found(struct http_exchange *x, const char *what);
 /* Turns an error of a lower floor into its problem. */

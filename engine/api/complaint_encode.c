@@ -222,16 +222,10 @@ static void mask_value(struct span key, struct json value, struct json_writer *w
         json_write_string(w, buf_view(scratch));
         break;
     case JSON_INTEGER:
-        json_write_i64(w, json_integer(value));
-        break;
     case JSON_NUMBER:
-        json_write_double(w, json_number(value));
-        break;
     case JSON_BOOL:
-        json_write_bool(w, json_bool(value));
-        break;
     case JSON_NULL:
-        json_write_null(w);
+        json_write_scalar(w, value);
         break;
     }
 }
@@ -239,12 +233,7 @@ static void mask_value(struct span key, struct json value, struct json_writer *w
 static void mask_member(struct span key, struct json value, struct json_writer *w,
                         struct buf *scratch)
 {
-    char name[64];
-    const size_t len = key.len < sizeof(name) - 1 ? key.len : sizeof(name) - 1;
-    for (size_t i = 0; i < len; i++)
-        name[i] = key.ptr[i];
-    name[len] = '\0';
-    json_key(w, name);
+    json_key_text(w, key);
     mask_value(key, value, w, scratch);
 }
 

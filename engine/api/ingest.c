@@ -21,16 +21,6 @@ static void fail_nomem(struct ingest *ingest)
     fail(ingest, 503, "unavailable", SPAN("out of memory; try again"));
 }
 
-/* Copies a buf into the arena and frees it; .ptr is NULL when either failed. */
-static struct span keep(struct ingest *ingest, struct buf *buf)
-{
-    struct span s = {NULL, 0};
-    if (buf_ok(buf))
-        s = arena_copy(ingest->arena, buf_view(buf));
-    buf_free(buf);
-    return s;
-}
-
 static void fail_from(struct ingest *ingest, const struct err *err)
 {
     const struct span text = arena_copy(ingest->arena, span_str(err->text));
@@ -62,7 +52,7 @@ static void answer_pending(struct ingest *ingest, const struct id *id)
     json_member_string(&w, "id", id_span(id));
     json_member_str(&w, "status", "pending");
     json_close_object(&w);
-    ingest->body = keep(ingest, &out);
+    ingest->body = api_keep(ingest->arena, &out);
     if (ingest->body.ptr == NULL) {
         fail_nomem(ingest);
         return;
@@ -149,7 +139,7 @@ static int decode(struct ingest *ingest, struct span text, struct complaint *com
         buf_free(&errors);
         return 0;
     }
-    const struct span list = keep(ingest, &errors);
+    const struct span list = api_keep(ingest->arena, &errors);
     if (list.ptr != NULL)
         ingest->extra = arena_printf(ingest->arena, "\"errors\":[%.*s]", SPAN_ARG(list));
     if (ingest->extra.ptr == NULL)

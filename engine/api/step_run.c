@@ -27,16 +27,6 @@ static void fail_nomem(struct step_run *run)
     fail(run, 503, "unavailable", SPAN("out of memory; try again"));
 }
 
-/* Copies a buf into the arena and frees it; .ptr is NULL when either failed. */
-static struct span keep(struct step_run *run, struct buf *buf)
-{
-    struct span s = {NULL, 0};
-    if (buf_ok(buf))
-        s = arena_copy(arena_of(run), buf_view(buf));
-    buf_free(buf);
-    return s;
-}
-
 /* ---- the result ---- */
 
 static void answer(struct step_run *run, int status, struct span id, struct span state,
@@ -51,7 +41,7 @@ static void answer(struct step_run *run, int status, struct span id, struct span
     if (version > 0)
         json_member_i64(&w, "version", version);
     json_close_object(&w);
-    run->body = keep(run, &out);
+    run->body = api_keep(arena_of(run), &out);
     if (run->body.ptr == NULL)
         fail_nomem(run);
     else
@@ -80,7 +70,7 @@ static void answer_conflict(struct step_run *run, const struct outcome *outcome)
         }
     }
     json_close_array(&allowed);
-    run->extra = keep(run, &extra);
+    run->extra = api_keep(arena_of(run), &extra);
     if (run->extra.ptr == NULL)
         fail_nomem(run);
     else
@@ -273,7 +263,7 @@ static int decode(struct step_run *run, const struct step_input *input, struct j
         buf_free(&errors);
         return 0;
     }
-    const struct span list = keep(run, &errors);
+    const struct span list = api_keep(arena_of(run), &errors);
     if (list.ptr != NULL)
         run->extra = arena_printf(arena_of(run), "\"errors\":[%.*s]", SPAN_ARG(list));
     if (run->extra.ptr == NULL)

@@ -5,6 +5,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
+#include "engine/base/names.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -127,15 +128,13 @@ static int unknown(struct span name, struct err *err)
 
 int config_set(struct config *config, struct span name, struct span value, struct err *err)
 {
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        if (!span_eq(name, span_str(rows[i].name)))
-            continue;
-        if (check(&rows[i], value, err) < 0)
-            return -1;
-        (void)snprintf(config->values[i], CONFIG_VALUE_BYTES, "%.*s", SPAN_ARG(value));
-        return 0;
-    }
-    return unknown(name, err);
+    const int at = NAMES_FIND_BY(rows, name, name);
+    if (at < 0)
+        return unknown(name, err);
+    if (check(&rows[at], value, err) < 0)
+        return -1;
+    (void)snprintf(config->values[at], CONFIG_VALUE_BYTES, "%.*s", SPAN_ARG(value));
+    return 0;
 }
 
 /* One line without its comment: "key value", or nothing. */

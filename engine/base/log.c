@@ -10,6 +10,7 @@
 #include "engine/base/limiter.h"
 #include "engine/base/limits.h"
 #include "engine/base/metric.h"
+#include "engine/base/names.h"
 #include "engine/base/utf.h"
 
 #include <errno.h>
@@ -198,13 +199,11 @@ enum log_level log_get_level(void)
 
 int log_parse_level(struct span name, enum log_level *level)
 {
-    for (int i = LOG_DEBUG; i <= LOG_OFF; i++) {
-        if (span_eq(name, span_str(level_names[i]))) {
-            *level = (enum log_level)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int at = NAMES_FIND(level_names, name);
+    if (at < 0)
+        return -1;
+    *level = (enum log_level)at;
+    return 0;
 }
 
 void log_set_fd(int fd)

@@ -47,6 +47,19 @@ void *mem_resize(void *ptr, size_t count, size_t size)
     return realloc(ptr, bytes == 0 ? 1 : bytes);
 }
 
+void *mem_grow(void *items, size_t *capacity, size_t count, size_t first, size_t size)
+{
+    if (count < *capacity)
+        return items;
+    size_t wanted = *capacity == 0 ? first : *capacity * 2;
+    if (wanted <= *capacity)
+        return NULL;
+    void *grown = mem_resize(items, wanted, size);
+    if (grown != NULL)
+        *capacity = wanted;
+    return grown;
+}
+
 char *mem_strndup(const char *str, size_t len)
 {
     if (len == SIZE_MAX)

@@ -17,6 +17,10 @@ void *mem_alloc(size_t size);
 void *mem_zalloc(size_t count, size_t size);
 /* As realloc over count * size: NULL when short or on overflow, and then ptr is still valid. */
 void *mem_resize(void *ptr, size_t count, size_t size);
+/* Makes room for one item more in an array that holds count of size bytes each: twice the room, or
+ * first when it has none. Returns the array, which may have moved; NULL when short or on overflow,
+ * and then items and *capacity are as they were. */
+void *mem_grow(void *items, size_t *capacity, size_t count, size_t first, size_t size);
 /* Returns a NUL-terminated copy of len bytes; NULL when short. */
 char *mem_strndup(const char *str, size_t len);
 /* Frees; NULL is allowed. */

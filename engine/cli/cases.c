@@ -211,14 +211,11 @@ static int read_root(const struct reader *r, const struct yaml_node *root)
     if (yaml_expect_list(r->doc, list, r->err) != 0)
         return -1;
     for (size_t i = 0; i < yaml_size(list); i++) {
-        if (cases->count == cases->capacity) {
-            size_t capacity = cases->capacity == 0 ? 64 : cases->capacity * 2;
-            struct test_case *more = mem_resize(cases->list, capacity, sizeof *more);
-            if (more == NULL)
-                return no_memory(r->err);
-            cases->list = more;
-            cases->capacity = capacity;
-        }
+        struct test_case *more =
+            mem_grow(cases->list, &cases->capacity, cases->count, 64, sizeof *more);
+        if (more == NULL)
+            return no_memory(r->err);
+        cases->list = more;
         if (read_case(r, yaml_at(list, i), &cases->list[cases->count]) != 0)
             return -1;
         cases->count++;

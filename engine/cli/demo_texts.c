@@ -44,14 +44,10 @@ static void write_location(struct json_writer *w, struct span lat, struct span l
 
 static int add(struct demo_texts *texts, const struct span *cells, int count, const int at[COLUMNS])
 {
-    if (texts->count == texts->capacity) {
-        const size_t capacity = texts->capacity == 0 ? 1024 : texts->capacity * 2;
-        size_t *ends = mem_resize(texts->ends, capacity, sizeof(*ends));
-        if (ends == NULL)
-            return -1;
-        texts->ends = ends;
-        texts->capacity = capacity;
-    }
+    size_t *ends = mem_grow(texts->ends, &texts->capacity, texts->count, 1024, sizeof(*ends));
+    if (ends == NULL)
+        return -1;
+    texts->ends = ends;
     struct json_writer w = json_writer(&texts->bytes);
     json_open_object(&w);
     struct span text = cell(cells, count, at, TEXT);

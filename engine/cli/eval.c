@@ -8,8 +8,7 @@
 #include "classifiers/rules.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/eval_tally.h"
-#include "engine/cli/lines.h"
-#include "engine/cli/tsv.h"
+#include "engine/cli/rows.h"
 #include "engine/http/json_writer.h"
 
 #include <getopt.h>
@@ -35,16 +34,12 @@ static const char help[] =
     "data\n"
     "cannot be read, 78 the rule set is wrong.\n";
 
-enum column { COLUMN_ID, COLUMN_LABEL, COLUMN_TITLE, COLUMN_BODY, COLUMNS };
-static const char *const column_names[COLUMNS] = {"id", "label", "title", "body"};
-
 struct eval {
     const struct rules *rules;
     struct rules_scratch *scratch;
-    size_t columns;            /* cells that a row must have */
-    size_t column_at[COLUMNS]; /* which of them is which */
+    struct rows *rows;
     struct tally tally;
-    uint64_t bad_rows, reviews;
+    uint64_t reviews;
 };
 
 struct options {
@@ -53,41 +48,15 @@ struct options {
     unsigned parts;
 };
 
-static int read_header(struct eval *eval, struct span line, struct err *err)
-{
-    struct span cells[TSV_CELLS];
-    int count = tsv_cut(line, cells);
-    for (size_t c = 0; c < COLUMNS; c++) {
-        const int at = tsv_find(cells, count, column_names[c]);
-        if (at < 0)
-            return err_set(err, ERR_SYNTAX,
-                           "line 1: column “%s” is missing; the first line must name the columns "
-                           "id, label, title and body, separated by tabs",
-                           column_names[c]);
-        eval->column_at[c] = (size_t)at;
-    }
-    eval->columns = (size_t)count;
-    return 0;
-}
-
 /* Counts one row. 0, or -1 and *err when it is no good. */
-static int count_row(struct eval *eval, struct span line, struct err *err)
+static int count_row(struct eval *eval, const struct row *row, struct err *err)
 {
-    struct span cells[TSV_CELLS];
     struct verdict verdict;
-    int count = tsv_cut(line, cells);
-    if (count != (int)eval->columns)
-        return err_set(err, ERR_SYNTAX, "the row has %d cells, the header %zu", count,
-                       eval->columns);
-    struct span gold = cells[eval->column_at[COLUMN_LABEL]];
-    if (gold.len == 0)
-        return err_set(err, ERR_INVALID, "the row has no label");
-    if (classify(eval->rules, eval->scratch, cells[eval->column_at[COLUMN_TITLE]],
-                 cells[eval->column_at[COLUMN_BODY]], &verdict, err) != 0)
+    if (classify(eval->rules, eval->scratch, row->title, row->text, &verdict, err) != 0)
         return -1;
     struct span predicted = verdict.category.path;
     predicted = span_cut(&predicted, '/');
-    if (tally_add(&eval->tally, gold, predicted, err) != 0)
+    if (tally_add(&eval->tally, row->label, predicted, err) != 0)
         return -1;
     eval->reviews += verdict.review;
     return 0;
@@ -97,7 +66,7 @@ static int count_row(struct eval *eval, struct span line, struct err *err)
 
 static void write_label(struct json_writer *w, const struct tally_label *label)
 {
-    json_key(w, label->name);
+    json_key_text(w, span_str(label->name));
     json_open_object(w);
     json_member_double(w, "precision", tally_ratio(label->right, label->predicted));
     json_member_double(w, "recall", tally_ratio(label->right, label->support));
@@ -114,7 +83,7 @@ static void write_confusion(struct json_writer *w, const struct tally *tally)
     for (uint32_t gold = 0; gold < tally->label_count; gold++) {
         if (tally->labels[gold].support == 0)
             continue;
-        json_key(w, tally->labels[gold].name);
+        json_key_text(w, span_str(tally->labels[gold].name));
         json_open_object(w);
         for (uint32_t got = 0; got <= tally->label_count; got++) {
             bool none = got == tally->label_count;
@@ -133,7 +102,7 @@ static void write_json(struct buf *out, const struct eval *eval)
     struct json_writer w = json_writer(out);
     json_open_object(&w);
     json_member_i64(&w, "rows", (int64_t)tally->rows);
-    json_member_i64(&w, "bad_rows", (int64_t)eval->bad_rows);
+    json_member_i64(&w, "bad_rows", (int64_t)rows_bad(eval->rows));
     json_member_double(&w, "accuracy", tally_ratio(tally->right, tally->rows));
     json_member_double(&w, "macro_f1", tally_macro_f1(tally));
     json_member_double(&w, "review_rate", tally_ratio(eval->reviews, tally->rows));
@@ -188,31 +157,26 @@ static void write_table(struct buf *out, const struct eval *eval)
     write_matrix(out, tally);
 }
 
-/* Reads all rows. 0, or -1 and *err when the file as a whole cannot be used. */
-static int read_rows(struct eval *eval, struct lines *lines, struct err *err)
+/* Counts all rows. 0, or -1 and *err when the file as a whole cannot be used. */
+static int count_rows(struct eval *eval, struct err *err)
 {
-    struct span line;
-    int next = lines_next(lines, &line, err);
-    if (next == 0)
-        return err_set(err, ERR_SYNTAX, "the data is empty");
-    if (next < 0 || read_header(eval, line, err) != 0)
-        return -1;
-    while ((next = lines_next(lines, &line, err)) == 1) {
-        if (line.len == 0 || count_row(eval, line, err) == 0)
+    struct row row;
+    int next;
+    while ((next = rows_next(eval->rows, &row, err)) == 1) {
+        if (count_row(eval, &row, err) == 0)
             continue;
         if (err->code == ERR_NOMEM)
             return -1;
-        eval->bad_rows++;
-        fprintf(stderr, "jiesu eval: line %zu: %s; skipped\n", lines_number(lines), err->text);
+        rows_refuse(eval->rows, &row, err);
     }
     return next;
 }
 
-static int run(struct eval *eval, struct lines *lines, bool json)
+static int run(struct eval *eval, bool json)
 {
     struct err err = {0};
     struct buf out = {0};
-    if (read_rows(eval, lines, &err) != 0 || tally_sort(&eval->tally, &err) != 0)
+    if (count_rows(eval, &err) != 0 || tally_sort(&eval->tally, &err) != 0)
         return command_fail("eval", COMMAND_UNAVAILABLE, &err);
     if (json)
         write_json(&out, eval);
@@ -224,7 +188,7 @@ static int run(struct eval *eval, struct lines *lines, bool json)
         err_set(&err, ERR_IO, "the answer cannot be written");
         return command_fail("eval", COMMAND_UNAVAILABLE, &err);
     }
-    return eval->bad_rows == 0 ? COMMAND_OK : COMMAND_FINDING;
+    return rows_bad(eval->rows) == 0 ? COMMAND_OK : COMMAND_FINDING;
 }
 
 static int load_and_run(const struct options *options)
@@ -234,15 +198,14 @@ static int load_and_run(const struct options *options)
     if (rules == NULL)
         return command_fail("eval", COMMAND_CONFIG, &err);
     struct eval eval = {.rules = rules, .scratch = rules_scratch_new()};
-    struct lines *lines = NULL;
     if (eval.scratch == NULL)
         err_set(&err, ERR_NOMEM, "out of memory");
     else
-        lines = lines_open(options->data, &err);
-    int status = lines == NULL ? command_fail("eval", COMMAND_UNAVAILABLE, &err)
-                               : run(&eval, lines, options->json);
+        eval.rows = rows_open("eval", options->data, true, &err);
+    int status = eval.rows == NULL ? command_fail("eval", COMMAND_UNAVAILABLE, &err)
+                                   : run(&eval, options->json);
     tally_free(&eval.tally);
-    lines_free(&lines);
+    rows_free(&eval.rows);
     rules_scratch_free(&eval.scratch);
     rules_unref(&rules);
     return status;

@@ -25,14 +25,11 @@ static int find_label(struct tally *tally, struct span name, uint32_t *index, st
         }
     if (tally->label_count == MAX_LABELS)
         return err_set(err, ERR_LIMIT, "more than %d different labels", MAX_LABELS);
-    if (tally->label_count == tally->label_capacity) {
-        size_t capacity = tally->label_capacity == 0 ? 16 : tally->label_capacity * 2;
-        struct tally_label *labels = mem_resize(tally->labels, capacity, sizeof *labels);
-        if (labels == NULL)
-            return err_set(err, ERR_NOMEM, "out of memory");
-        tally->labels = labels;
-        tally->label_capacity = capacity;
-    }
+    struct tally_label *labels =
+        mem_grow(tally->labels, &tally->label_capacity, tally->label_count, 16, sizeof *labels);
+    if (labels == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    tally->labels = labels;
     struct tally_label label = {.name = mem_strndup(name.ptr, name.len)};
     if (label.name == NULL)
         return err_set(err, ERR_NOMEM, "out of memory");
@@ -44,14 +41,11 @@ static int find_label(struct tally *tally, struct span name, uint32_t *index, st
 int tally_add(struct tally *tally, struct span gold, struct span predicted, struct err *err)
 {
     struct tally_pair pair = {.predicted = TALLY_NONE};
-    if (tally->rows == tally->row_capacity) {
-        size_t capacity = tally->row_capacity == 0 ? 1024 : tally->row_capacity * 2;
-        struct tally_pair *pairs = mem_resize(tally->pairs, capacity, sizeof *pairs);
-        if (pairs == NULL)
-            return err_set(err, ERR_NOMEM, "out of memory");
-        tally->pairs = pairs;
-        tally->row_capacity = capacity;
-    }
+    struct tally_pair *pairs =
+        mem_grow(tally->pairs, &tally->row_capacity, tally->rows, 1024, sizeof *pairs);
+    if (pairs == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    tally->pairs = pairs;
     if (find_label(tally, gold, &pair.gold, err) != 0 ||
         (predicted.len != 0 && find_label(tally, predicted, &pair.predicted, err) != 0))
         return -1;

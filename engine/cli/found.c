@@ -8,16 +8,13 @@ enum { ROOM_FIRST = 64 };
 
 static struct found_category *add_category(struct found *f, struct span path)
 {
-    if (f->category_count == f->category_capacity) {
-        size_t capacity = f->category_capacity == 0 ? ROOM_FIRST : f->category_capacity * 2;
-        struct found_category *more = mem_resize(f->categories, capacity, sizeof *more);
-        if (more == NULL) {
-            f->no_memory = true;
-            return NULL;
-        }
-        f->categories = more;
-        f->category_capacity = capacity;
+    struct found_category *more =
+        mem_grow(f->categories, &f->category_capacity, f->category_count, ROOM_FIRST, sizeof *more);
+    if (more == NULL) {
+        f->no_memory = true;
+        return NULL;
     }
+    f->categories = more;
     f->categories[f->category_count] = (struct found_category){.path = path};
     return &f->categories[f->category_count++];
 }
@@ -35,16 +32,13 @@ static void take_score(void *ctx, const struct explain_score *score)
 static void take_match(void *ctx, const struct explain_match *match)
 {
     struct found *f = ctx;
-    if (f->match_count == f->match_capacity) {
-        size_t capacity = f->match_capacity == 0 ? ROOM_FIRST : f->match_capacity * 2;
-        struct explain_match *more = mem_resize(f->matches, capacity, sizeof *more);
-        if (more == NULL) {
-            f->no_memory = true;
-            return;
-        }
-        f->matches = more;
-        f->match_capacity = capacity;
+    struct explain_match *more =
+        mem_grow(f->matches, &f->match_capacity, f->match_count, ROOM_FIRST, sizeof *more);
+    if (more == NULL) {
+        f->no_memory = true;
+        return;
     }
+    f->matches = more;
     f->matches[f->match_count++] = *match;
 }
 

@@ -9,15 +9,13 @@
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/file.h"
 #include "engine/cli/learn_scale.h"
 #include "engine/cli/tsv.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char help[] =
     "jiesu learn --data FILE.tsv [--segmented FILE.tsv] --out FILE [OPTION ...]\n"
@@ -82,28 +80,6 @@ struct job {
 
 /* --- reading --- */
 
-static int read_file(const char *path, struct buf *out, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
-    ssize_t n = 1;
-    while (n != 0) {
-        char *room = buf_reserve(out, 65536);
-        n = room == NULL ? -1 : read(fd, room, 65536);
-        if (n < 0 && room != NULL && errno == EINTR)
-            continue;
-        if (n < 0)
-            break;
-        out->len += (size_t)n;
-    }
-    int why = errno;
-    (void)close(fd);
-    if (!buf_ok(out))
-        return err_set(err, ERR_NOMEM, "%s: out of memory", path);
-    return n == 0 ? 0 : err_set(err, ERR_IO, "%s: cannot be read: %s", path, strerror(why));
-}
-
 /* The cells that a source needs: label, then title and body, or tokens. */
 struct columns {
     int label, title, text;
@@ -148,10 +124,8 @@ static int add_row(struct job *job, const struct source *source, const struct co
                    struct span line, struct err *err)
 {
     struct span cells[TSV_CELLS];
-    int count = tsv_cut(line, cells);
-    if (count != columns->count)
-        return err_set(err, ERR_SYNTAX, "the row has %d cells, the header %d", count,
-                       columns->count);
+    if (tsv_cut_row(line, columns->count, cells, err) != 0)
+        return -1;
     struct span label = cells[columns->label], text = cells[columns->text];
     struct span title = {0};
     if (!source->words)
@@ -191,7 +165,7 @@ static int add_source(struct job *job, const char *path, bool words, struct err 
     struct source *source = &job->sources[job->source_count++];
     *source = (struct source){.path = path, .words = words};
     struct buf text = {0};
-    int done = read_file(path, &text, err);
+    int done = file_read(path, &text, err);
     if (done == 0) {
         source->hash = hash128(buf_view(&text));
         done = add_rows(job, source, buf_view(&text), err);
@@ -224,11 +198,10 @@ static void write_remarks(const struct job *job, struct buf *out)
     for (size_t i = 0; i < o->mask_count; i++)
         buf_printf(out, ", mask %s", o->masks[i]);
     buf_char(out, '\n');
+    char hex[HASH_HEX_BYTES];
     for (size_t i = 0; i < job->source_count; i++)
-        buf_printf(out, "# training: %s, %zu rows, XXH3 %016llx%016llx\n",
-                   base_name(job->sources[i].path), job->sources[i].rows,
-                   (unsigned long long)job->sources[i].hash.hi,
-                   (unsigned long long)job->sources[i].hash.lo);
+        buf_printf(out, "# training: %s, %zu rows, XXH3 %s\n", base_name(job->sources[i].path),
+                   job->sources[i].rows, hash128_hex(job->sources[i].hash, hex));
     buf_printf(out,
                "# documents: %zu texts, %zu of words; %zu more of words are among the texts\n"
                "# expected, by %zu-fold cross-validation: accuracy %.4f, macro-F1 %.4f\n"
@@ -243,45 +216,6 @@ static void write_remarks(const struct job *job, struct buf *out)
                    job->choice.hand_macro_f1);
 }
 
-static int write_all(int fd, struct span bytes)
-{
-    while (bytes.len != 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        if (n > 0)
-            bytes = span_sub(bytes, (size_t)n, bytes.len);
-    }
-    return 0;
-}
-
-static int write_file(const char *path, struct span bytes, struct err *err)
-{
-    char temporary[4096];
-    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (length < 0 || (size_t)length >= sizeof temporary)
-        return err_set(err, ERR_IO, "%s: the path is too long", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return err_set(err, ERR_IO, "%s: cannot be written: %s", temporary, strerror(errno));
-    int done = write_all(fd, bytes);
-    if (done == 0)
-        done = fsync(fd);
-    int why = errno;
-    if (close(fd) != 0 && done == 0) {
-        why = errno;
-        done = -1;
-    }
-    if (done == 0 && rename(temporary, path) != 0) {
-        why = errno;
-        done = -1;
-    }
-    if (done == 0)
-        return 0;
-    (void)unlink(temporary);
-    return err_set(err, ERR_IO, "%s: cannot be written: %s", path, strerror(why));
-}
-
 static int write_pack(const struct job *job, struct err *err)
 {
     struct buf remarks = {0}, pack = {0};
@@ -292,7 +226,7 @@ static int write_pack(const struct job *job, struct err *err)
     if (buf_ok(&remarks))
         learner_write(job->learner, &scale, buf_view(&remarks), &pack);
     int done = buf_ok(&remarks) && buf_ok(&pack)
-                   ? write_file(job->options->out, buf_view(&pack), err)
+                   ? file_replace(job->options->out, buf_view(&pack), err)
                    : err_set(err, ERR_NOMEM, "out of memory");
     if (done == 0 && printf("%.*s%s: %zu n-grams\n", SPAN_ARG(buf_view(&remarks)),
                             job->options->out, job->result.ngrams) < 0)

@@ -82,14 +82,11 @@ static int add_hand(struct document *document, const struct verdict_category *ca
 int learn_scale_add(struct learn_scale *scale, struct span title, struct span text, struct err *err)
 {
     struct verdict verdict;
-    if (scale->count == scale->capacity) {
-        size_t capacity = scale->capacity == 0 ? 1024 : scale->capacity * 2;
-        struct document *documents = mem_resize(scale->documents, capacity, sizeof *documents);
-        if (documents == NULL)
-            return err_set(err, ERR_NOMEM, "out of memory");
-        scale->documents = documents;
-        scale->capacity = capacity;
-    }
+    struct document *documents =
+        mem_grow(scale->documents, &scale->capacity, scale->count, 1024, sizeof *documents);
+    if (documents == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    scale->documents = documents;
     if (classify(scale->rules, scale->scratch, title, text, &verdict, err) != 0)
         return -1;
     struct document *document = &scale->documents[scale->count++];

@@ -7,14 +7,14 @@
 
 #include <stdio.h>
 
-enum column { COLUMN_ID, COLUMN_TITLE, COLUMN_BODY, COLUMN_LABEL, COLUMNS };
-static const char *const column_names[COLUMNS] = {"id", "title", "body", "label"};
+enum column { COLUMN_ID, COLUMN_LABEL, COLUMN_TITLE, COLUMN_BODY, COLUMNS };
+static const char *const column_names[COLUMNS] = {"id", "label", "title", "body"};
 
 struct rows {
     const char *command;
     struct lines *lines;
     bool labelled;
-    size_t columns;  /* cells that a row must have */
+    int columns;     /* cells that a row must have */
     int at[COLUMNS]; /* which of them is which; -1: none */
     size_t bad;
 };
@@ -36,7 +36,7 @@ static int read_header(struct rows *rows, struct err *err)
                            "id%s, title and body, separated by tabs",
                            column_names[c], rows->labelled ? ", label" : "");
     }
-    rows->columns = (size_t)count;
+    rows->columns = count;
     return 0;
 }
 
@@ -58,10 +58,8 @@ struct rows *rows_open(const char *command, const char *path, bool labelled, str
 static int take_row(const struct rows *rows, struct span line, struct row *row, struct err *err)
 {
     struct span cells[TSV_CELLS];
-    int count = tsv_cut(line, cells);
-    if (count != (int)rows->columns)
-        return err_set(err, ERR_SYNTAX, "the row has %d cells, the header %zu", count,
-                       rows->columns);
+    if (tsv_cut_row(line, rows->columns, cells, err) != 0)
+        return -1;
     *row = (struct row){.line = lines_number(rows->lines),
                         .id = cells[rows->at[COLUMN_ID]],
                         .title = cells[rows->at[COLUMN_TITLE]],

@@ -57,14 +57,8 @@ static int no_memory(struct err *err)
 /* Room for one more; the list as it was, and *capacity too, when memory is short. */
 static void *grow(void *list, size_t *capacity, size_t count, size_t size)
 {
-    if (count < *capacity)
-        return list;
-    size_t more = *capacity == 0 ? ROOM_FIRST : *capacity * 2;
-    void *grown = mem_resize(list, more, size);
-    if (grown == NULL)
-        return list;
-    *capacity = more;
-    return grown;
+    void *grown = mem_grow(list, capacity, count, ROOM_FIRST, size);
+    return grown == NULL ? list : grown;
 }
 
 /* A pattern is known by its place. */

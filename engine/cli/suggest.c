@@ -10,23 +10,17 @@
 #include "engine/cli/suggest.h"
 
 #include "classifiers/keywords.h"
-#include "engine/base/hash.h"
 #include "engine/base/mem.h"
+#include "engine/cli/runs.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Characters that words neither begin nor end with. */
-static const uint16_t particles[] =
-    u"的了着过是在和与及就都也而把被给对很我你您他她它这那们个之其将又还等并";
-
 enum {
     UNITS_TOTAL_MAX = 1 << 28,
-    ROWS_MIN = 2,         /* a run of one text only would repair that text and no other */
-    PER_LABEL = 1500,     /* candidates */
-    COUNTS_MAX = 1 << 22, /* runs counted; those that do not fit are left out */
-    POINT = 100           /* scores are in hundredths */
+    ROWS_MIN = 2,    /* a run of one text only would repair that text and no other */
+    PER_LABEL = 1500 /* candidates */
 };
 enum { WEIGHTS = 4 };
 static const int usual_weights[WEIGHTS] = {2, 4, 6, 8};
@@ -35,16 +29,6 @@ struct sample {
     size_t at, count; /* its units in suggest->units */
     size_t right;
     uint32_t hits_at, hits_end; /* in suggest->hits: the candidates that it holds */
-};
-
-/* A run counted under a label. */
-struct tally {
-    uint64_t key;  /* 0: free */
-    size_t at;     /* where it stands in suggest->units */
-    uint32_t last; /* 1 + the sample that counted it last */
-    uint32_t rows;
-    uint16_t label;
-    uint16_t count;
 };
 
 struct candidate {
@@ -63,8 +47,7 @@ struct suggest {
     struct sample *samples;
     int *scores; /* labels of each sample */
     size_t sample_count, sample_capacity;
-    struct tally *tallies;
-    size_t tally_count, tally_room; /* a power of two */
+    struct runs runs;
     struct candidate *candidates;
     size_t candidate_count;
     uint32_t *hits;
@@ -98,7 +81,7 @@ void suggest_free(struct suggest **suggest)
     mem_free(s->units);
     mem_free(s->samples);
     mem_free(s->scores);
-    mem_free(s->tallies);
+    runs_free(&s->runs);
     mem_free(s->candidates);
     mem_free(s->hits);
     mem_free(s);
@@ -177,101 +160,20 @@ size_t suggest_wrong(const struct suggest *s)
 
 /* --- 1. candidates --- */
 
-static bool is_han(uint16_t unit)
+static bool count_sample(struct suggest *s, size_t i)
 {
-    return unit >= 0x4E00 && unit <= 0x9FFF;
-}
-
-static bool is_particle(uint16_t unit)
-{
-    for (size_t i = 0; particles[i] != 0; i++)
-        if (particles[i] == unit)
-            return true;
-    return false;
-}
-
-/* Doubles the table. False when memory is short. */
-static bool grow_tallies(struct suggest *s)
-{
-    size_t room = s->tally_room == 0 ? 1 << 16 : s->tally_room * 2;
-    struct tally *table = mem_zalloc(room, sizeof *table);
-    if (table == NULL)
-        return false;
-    for (size_t i = 0; i < s->tally_room; i++) {
-        if (s->tallies[i].key == 0)
-            continue;
-        size_t at = s->tallies[i].key & (room - 1);
-        while (table[at].key != 0)
-            at = (at + 1) & (room - 1);
-        table[at] = s->tallies[i];
-    }
-    mem_free(s->tallies);
-    s->tallies = table;
-    s->tally_room = room;
-    return true;
-}
-
-static void count_run(struct suggest *s, size_t sample, size_t at, size_t count)
-{
-    const size_t right = s->samples[sample].right;
-    uint64_t key = hash64(span_of((const char *)(s->units + at), count * sizeof *s->units), right);
-    key += key == 0;
-    size_t slot = key & (s->tally_room - 1);
-    while (s->tallies[slot].key != 0 && s->tallies[slot].key != key)
-        slot = (slot + 1) & (s->tally_room - 1);
-    struct tally *tally = &s->tallies[slot];
-    if (tally->key == 0) {
-        *tally = (struct tally){
-            .key = key, .at = at, .label = (uint16_t)right, .count = (uint16_t)count};
-        s->tally_count++;
-    }
-    if (tally->last != sample + 1)
-        tally->rows++;
-    tally->last = (uint32_t)sample + 1;
-}
-
-static bool count_sample(struct suggest *s, size_t sample)
-{
-    const size_t from = s->samples[sample].at, to = from + s->samples[sample].count;
-    for (size_t at = from; at < to; at++) {
-        if (is_particle(s->units[at]))
-            continue;
-        for (size_t n = 0; n < SUGGEST_UNITS_MAX && at + n < to && is_han(s->units[at + n]); n++) {
-            if (s->tally_count * 2 >= s->tally_room && s->tally_room < COUNTS_MAX &&
-                !grow_tallies(s))
-                return false;
-            if (n + 1 >= SUGGEST_UNITS_MIN && !is_particle(s->units[at + n]) &&
-                s->tally_count * 4 < s->tally_room * 3)
-                count_run(s, sample, at, n + 1);
-        }
-    }
-    return true;
-}
-
-/* By label; within it the most frequent first, then the longer: it says more. */
-static int by_label_and_rows(const void *a, const void *b)
-{
-    const struct tally *left = a, *right = b;
-    if (left->label != right->label)
-        return left->label < right->label ? -1 : 1;
-    if (left->rows != right->rows)
-        return left->rows > right->rows ? -1 : 1;
-    if (left->count != right->count)
-        return left->count > right->count ? -1 : 1;
-    return left->at < right->at ? -1 : left->at > right->at;
+    const struct sample *sample = &s->samples[i];
+    return runs_add_text(&s->runs, s->units, sample->at, sample->at + sample->count,
+                         (uint16_t)sample->right);
 }
 
 static int choose_candidates(struct suggest *s, struct err *err)
 {
-    size_t kept = 0, of_label = 0;
+    size_t of_label = 0;
     bool ok = true;
     for (size_t i = 0; ok && i < s->sample_count; i++)
         ok = is_right(s, i) || count_sample(s, i);
-    for (size_t i = 0; i < s->tally_room; i++)
-        if (s->tallies[i].rows >= ROWS_MIN)
-            s->tallies[kept++] = s->tallies[i];
-    if (kept > 1)
-        qsort(s->tallies, kept, sizeof *s->tallies, by_label_and_rows);
+    const size_t kept = runs_sort(&s->runs, ROWS_MIN);
     if (ok)
         s->candidates = mem_zalloc(s->labels * PER_LABEL, sizeof *s->candidates);
     if (s->candidates == NULL) {
@@ -279,11 +181,11 @@ static int choose_candidates(struct suggest *s, struct err *err)
         return -1;
     }
     for (size_t i = 0; i < kept; i++) {
-        const struct tally *tally = &s->tallies[i];
-        of_label = i > 0 && tally->label == s->tallies[i - 1].label ? of_label + 1 : 0;
+        const struct run *run = &s->runs.table[i];
+        of_label = i > 0 && run->label == s->runs.table[i - 1].label ? of_label + 1 : 0;
         if (of_label < PER_LABEL)
             s->candidates[s->candidate_count++] =
-                (struct candidate){.at = tally->at, .count = tally->count, .label = tally->label};
+                (struct candidate){.at = run->at, .count = run->count, .label = run->label};
     }
     return 0;
 }
@@ -305,16 +207,12 @@ static int on_hit(void *ctx, const struct keywords_hit *hit)
     candidate->seen = scan->sample + 1;
     candidate->rows++;
     candidate->own_rows += s->samples[scan->sample].right == candidate->label;
-    if (s->hit_count == s->hit_capacity) {
-        size_t capacity = s->hit_capacity == 0 ? 1 << 16 : s->hit_capacity * 2;
-        uint32_t *hits = mem_resize(s->hits, capacity, sizeof *hits);
-        s->no_memory = hits == NULL || capacity > UINT32_MAX;
-        if (hits != NULL)
-            s->hits = hits;
-        if (s->no_memory)
-            return 1;
-        s->hit_capacity = capacity;
-    }
+    uint32_t *hits = mem_grow(s->hits, &s->hit_capacity, s->hit_count, 1 << 16, sizeof *hits);
+    if (hits != NULL)
+        s->hits = hits;
+    s->no_memory = hits == NULL || s->hit_capacity > UINT32_MAX;
+    if (s->no_memory)
+        return 1;
     s->hits[s->hit_count++] = hit->value;
     return 0;
 }
@@ -436,8 +334,7 @@ static int prepare(struct suggest *s, struct err *err)
         return 0;
     if (choose_candidates(s, err) != 0)
         return -1;
-    mem_free(s->tallies);
-    s->tallies = NULL;
+    runs_free(&s->runs);
     return find_hits(s, err);
 }
 

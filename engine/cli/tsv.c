@@ -11,6 +11,14 @@ int tsv_cut(struct span line, struct span cells[TSV_CELLS])
     return count;
 }
 
+int tsv_cut_row(struct span line, int columns, struct span cells[TSV_CELLS], struct err *err)
+{
+    int count = tsv_cut(line, cells);
+    if (count == columns)
+        return 0;
+    return err_set(err, ERR_SYNTAX, "the row has %d cells, the header %d", count, columns);
+}
+
 int tsv_find(const struct span *cells, int count, const char *name)
 {
     for (int i = 0; i < count; i++) {

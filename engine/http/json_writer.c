@@ -133,15 +133,36 @@ static void write_quoted(struct buf *out, struct span s)
     buf_char(out, '"');
 }
 
-void json_key(struct json_writer *w, const char *key)
+/* What stands before a name: a comma, unless it is the first of its object. */
+static void before_key(struct json_writer *w)
 {
     CHECK(w->depth > 0 && !w->after_key);
     if (w->comma)
         buf_char(w->out, ',');
-    write_quoted(w->out, span_str(key));
-    buf_char(w->out, ':');
     w->after_key = true;
     w->comma = true;
+}
+
+/* Half of what is written is names, so they are copied as they are, in one piece. */
+void json_key(struct json_writer *w, const char *key)
+{
+    const size_t len = strlen(key);
+    before_key(w);
+    char *to = buf_reserve(w->out, len + 3);
+    if (to == NULL)
+        return;
+    to[0] = '"';
+    memcpy(to + 1, key, len);
+    to[len + 1] = '"';
+    to[len + 2] = ':';
+    w->out->len += len + 3;
+}
+
+void json_key_text(struct json_writer *w, struct span key)
+{
+    before_key(w);
+    write_quoted(w->out, key);
+    buf_char(w->out, ':');
 }
 
 void json_write_string(struct json_writer *w, struct span s)
@@ -213,6 +234,30 @@ void json_write_null(struct json_writer *w)
 {
     before_value(w);
     buf_str(w->out, "null");
+}
+
+void json_write_scalar(struct json_writer *w, struct json value)
+{
+    switch (json_type(value)) {
+    case JSON_NULL:
+        json_write_null(w);
+        break;
+    case JSON_BOOL:
+        json_write_bool(w, json_bool(value));
+        break;
+    case JSON_INTEGER:
+        json_write_i64(w, json_integer(value));
+        break;
+    case JSON_NUMBER:
+        json_write_double(w, json_number(value));
+        break;
+    case JSON_STRING:
+        json_write_string(w, json_string(value));
+        break;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        CHECK(false);
+    }
 }
 
 void json_write_raw(struct json_writer *w, struct span json)

@@ -1,6 +1,7 @@
 #include "engine/model/complaint.h"
 
 #include "engine/base/check.h"
+#include "engine/base/names.h"
 
 static const char *const source_names[SOURCE_COUNT] = {
 #define X(constant, name) [constant] = (name),
@@ -16,11 +17,9 @@ const char *source_name(enum source source)
 
 int source_parse(struct span name, enum source *out)
 {
-    for (unsigned i = 0; i < SOURCE_COUNT; i++) {
-        if (span_eq(name, span_str(source_names[i]))) {
-            *out = (enum source)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int at = NAMES_FIND(source_names, name);
+    if (at < 0)
+        return -1;
+    *out = (enum source)at;
+    return 0;
 }

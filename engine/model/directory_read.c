@@ -15,16 +15,12 @@ int loader_no_memory(struct loader *loader)
 
 void *loader_add(struct loader *loader, struct directory_list *list, size_t size)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-        void *grown = mem_resize(list->items, capacity, size);
-        if (grown == NULL) {
-            loader_no_memory(loader);
-            return NULL;
-        }
-        list->items = grown;
-        list->capacity = capacity;
+    void *grown = mem_grow(list->items, &list->capacity, list->count, 16, size);
+    if (grown == NULL) {
+        loader_no_memory(loader);
+        return NULL;
     }
+    list->items = grown;
     void *item = (char *)list->items + list->count * size;
     memset(item, 0, size);
     list->count++;

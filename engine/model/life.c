@@ -1,6 +1,7 @@
 #include "engine/model/life.h"
 
 #include "engine/base/check.h"
+#include "engine/base/names.h"
 
 static const struct {
     const char *name, *text;
@@ -18,11 +19,8 @@ const char *life_answer_name(enum life_answer answer)
 
 const char *life_answer_text(struct span name)
 {
-    for (size_t i = 0; i < LIFE_ANSWER_COUNT; i++) {
-        if (span_eq(name, span_str(answers[i].name)))
-            return answers[i].text;
-    }
-    return answers[LIFE_STATE].text;
+    const int at = NAMES_FIND_BY(answers, name, name);
+    return answers[at < 0 ? LIFE_STATE : at].text;
 }
 
 void life_begin(struct life *life, int64_t created_at, const int64_t by[CLOCK_COUNT],

@@ -1,6 +1,7 @@
 #include "engine/model/order.h"
 
 #include "engine/base/check.h"
+#include "engine/base/names.h"
 
 static const struct {
     const char *name, *progress;
@@ -47,13 +48,11 @@ const char *order_state_progress(enum order_state state)
 
 int order_state_parse(struct span name, enum order_state *out)
 {
-    for (unsigned i = 0; i < ORDER_STATE_COUNT; i++) {
-        if (span_eq(name, span_str(states[i].name))) {
-            *out = (enum order_state)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int at = NAMES_FIND_BY(states, name, name);
+    if (at < 0)
+        return -1;
+    *out = (enum order_state)at;
+    return 0;
 }
 
 bool order_state_ended(enum order_state state)
@@ -69,13 +68,11 @@ const char *order_step_name(enum order_step step)
 
 int order_step_parse(struct span name, enum order_step *out)
 {
-    for (unsigned i = 0; i < ORDER_STEP_COUNT; i++) {
-        if (span_eq(name, span_str(steps[i]))) {
-            *out = (enum order_step)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int at = NAMES_FIND(steps, name);
+    if (at < 0)
+        return -1;
+    *out = (enum order_step)at;
+    return 0;
 }
 
 const char *order_actor_name(enum order_actor actor)

@@ -53,7 +53,7 @@ static int check_escalations(const struct policy *policy, struct err *err)
     return 0;
 }
 
-static int load_parts(struct policy *policy, const char *dir, unsigned parts, struct arena *paths,
+static int load_files(struct policy *policy, const char *dir, unsigned parts, struct arena *paths,
                       struct err *err)
 {
     struct span sla = arena_printf(paths, "%s/sla.yaml", dir);
@@ -71,19 +71,25 @@ static int load_parts(struct policy *policy, const char *dir, unsigned parts, st
     return check_classes(policy, dir, err) != 0 ? -1 : check_escalations(policy, err);
 }
 
+static int load_parts(struct policy *policy, const char *dir, unsigned parts, struct err *err)
+{
+    struct arena *paths = arena_new(4096);
+    if (paths == NULL)
+        return err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
+    const int result = load_files(policy, dir, parts, paths, err);
+    arena_free(&paths);
+    return result;
+}
+
 struct policy *policy_load_with(const char *dir, unsigned parts, struct err *err)
 {
     struct policy *policy = mem_zalloc(1, sizeof *policy);
-    struct arena *paths = arena_new(4096);
-    int result = 0;
-    if (policy == NULL || paths == NULL)
-        result = err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
-    else
-        result = load_parts(policy, dir, parts, paths, err);
-    arena_free(&paths);
-    if (result != 0 || policy == NULL) {
-        if (policy != NULL)
-            policy_free(policy);
+    if (policy == NULL) {
+        (void)err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
+        return NULL;
+    }
+    if (load_parts(policy, dir, parts, err) != 0) {
+        policy_free(policy);
         return NULL;
     }
     policy->loaded_at = clock_now_ms();

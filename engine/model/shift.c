@@ -1,6 +1,7 @@
 #include "engine/model/shift.h"
 
 #include "engine/base/clock.h"
+#include "engine/base/names.h"
 
 enum { WEEK = 7, DAY_MINUTES = 24 * 60 };
 
@@ -8,10 +9,7 @@ enum { WEEK = 7, DAY_MINUTES = 24 * 60 };
 static int parse_day(struct span text)
 {
     static const char *const days[WEEK] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-    for (int i = 0; i < WEEK; i++)
-        if (span_eq(text, span_str(days[i])))
-            return i;
-    return -1;
+    return NAMES_FIND(days, text);
 }
 
 /* "mon" or "fri-mon" as a bit set; 0 when it is neither. */

@@ -4,6 +4,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
+#include "engine/base/names.h"
 #include "engine/model/id.h"
 
 #include <string.h>
@@ -79,13 +80,11 @@ const char *sla_clock_met_member(enum sla_clock clock)
 
 int sla_clock_parse(struct span name, enum sla_clock *out)
 {
-    for (unsigned i = 0; i < CLOCK_COUNT; i++) {
-        if (span_eq(name, span_str(clocks[i].key))) {
-            *out = (enum sla_clock)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int at = NAMES_FIND_BY(clocks, key, name);
+    if (at < 0)
+        return -1;
+    *out = (enum sla_clock)at;
+    return 0;
 }
 
 static const struct class *find_class(const struct sla *sla, struct span name)

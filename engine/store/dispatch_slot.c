@@ -17,6 +17,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/metric.h"
+#include "engine/base/names.h"
 #include "engine/store/dispatcher_private.h"
 #include "engine/store/keys.h"
 
@@ -333,14 +334,13 @@ static void stepped(struct slot *slot, const struct reply *reply)
                               .state = word(reply, 1),
                               .version = number(reply, 2),
                               .text = word(reply, 3)};
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-        if (span_eq(word(reply, 0), span_str(codes[i].word))) {
-            outcome.code = codes[i].code;
-            conclude(slot, &outcome);
-            return;
-        }
+    const int at = NAMES_FIND_BY(codes, word, word(reply, 0));
+    if (at < 0) {
+        not_understood(slot);
+        return;
     }
-    not_understood(slot);
+    outcome.code = codes[at].code;
+    conclude(slot, &outcome);
 }
 
 static void on_call(void *ctx, const struct reply *reply, const struct err *err)
@@ -409,16 +409,14 @@ static void finish_other(struct slot *slot, const struct id *other)
 
 static void claim_answered(struct slot *slot, const struct reply *reply)
 {
-    struct id id;
-    struct span said = word(reply, 0);
-    bool ours = span_eq(said, SPAN("claimed")), same = span_eq(said, SPAN("same"));
-    if (id_parse(word(reply, 1), &id) < 0 || (!ours && !same && !span_eq(said, SPAN("other")))) {
+    struct record record;
+    struct id id = slot->id;
+    bool same = true; /* so it is when the key was new */
+    slot_record(slot, &record);
+    if (reply_type(reply) != REPLY_NIL &&
+        record_claim_read(reply_span(reply), &record.body, &id, &same) < 0) {
         not_understood(slot);
-        return;
-    }
-    if (span_eq(id_span(&id), id_span(&slot->id)) && (ours || same)) {
-        struct record record;
-        slot_record(slot, &record);
+    } else if (same && span_eq(id_span(&id), id_span(&slot->id))) {
         send_call(slot, &record);
     } else if (same) {
         finish_other(slot, &id);

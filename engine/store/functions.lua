@@ -4,8 +4,8 @@
 -- Everything jiesu writes to Redis, as functions: one call is one step, whole or absent. Redis keeps the
 -- writes of a call together (MULTI/EXEC in the append-only file), so a crash never leaves half of one.
 --
--- Every call may be made again. A create is known by its order's hash, a step by its id, a claim by its key:
--- the second call changes nothing and tells what the first one did.
+-- Every call may be made again. A create is known by its order's hash, a step by its id: the second call
+-- changes nothing and tells what the first one did. (An idempotency key is claimed by one SET, see record.h.)
 --
 -- Keys are declared, but for those that only the order's hash names, or that belong to a worker who is known
 -- only when the step is taken: the queues it leaves and enters, the notices of who is told, the counts of who
@@ -15,18 +15,6 @@
 -- jiesu_version: the number in the second line of this file.
 local function version()
   return 4
-end
-
--- jiesu_claim KEYS claim ARGV id body ttl -> {'claimed', id}: the key is new and now stands for this order;
--- {'same', id}: it was claimed with this body, for the order id; {'other', id}: with another body.
-local function claim(keys, argv)
-  local held = redis.call('HMGET', keys[1], 'id', 'body')
-  if held[1] then
-    return {held[2] == argv[2] and 'same' or 'other', held[1]}
-  end
-  redis.call('HSET', keys[1], 'id', argv[1], 'body', argv[2])
-  redis.call('EXPIRE', keys[1], argv[3])
-  return {'claimed', argv[1]}
 end
 
 -- A fence against half a transaction in the append-only file. When the file ends in the middle of a command inside
@@ -636,7 +624,6 @@ local function trim(keys, argv)
 end
 
 redis.register_function{function_name = 'jiesu_version', callback = version, flags = {'no-writes'}}
-redis.register_function('jiesu_claim', claim)
 redis.register_function('jiesu_create', create)
 redis.register_function('jiesu_step', step)
 redis.register_function('jiesu_queue', queue)

@@ -17,7 +17,7 @@
  *   jiesu:{<community>}:stat:<yyyymmdd>:<by> the same by grid, worker, category or kind
  *   jiesu:{<community>}:wake:<worker>        channel: something was queued for the worker, or told to it
  *   jiesu:{<community>}:alias:<ulid>         string: the id of the order that this id became (see below)
- *   jiesu:claim:<32 hex digits>              hash: an idempotency key's claim
+ *   jiesu:claim:<32 hex digits>              string: an idempotency key's claim (record.h)
  *
  * All keys of a community share the hash tag, so one step of an order touches one slot.
  *

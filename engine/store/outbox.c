@@ -5,10 +5,14 @@
  *
  * Submissions wait in an intrusive list under a mutex. The writer thread takes what waits, at most
  * LIMIT_OUTBOX_BATCH, writes it in one transaction with one fsync, and reports it. While it waits
- * for the disk the next batch gathers by itself: under light load a record pays one fsync, under
- * heavy load hundreds share one, and no timer decides. The thread is a patient one
- * (thread_class.h): where all processors are busy it does not push aside, for the first record, the
- * very threads that are about to submit the next ones; a batch then holds several times as many.
+ * for the disk the next batch gathers by itself, and between the beginnings of two transactions
+ * lies GATHER_US at least: a record that comes alone pays one fsync and no wait, under heavy load
+ * hundreds share one, and in between a fast disk is not asked to sync for every single record. (At
+ * half of the highest rate each commit carried one record, and committing took a third of the
+ * processor time that a complaint needs; with half a millisecond to gather it takes half as much.)
+ * The thread is a patient one (thread_class.h): where all processors are busy it does not push
+ * aside, for the first record, the very threads that are about to submit the next ones; a batch
+ * then holds several times as many.
  *
  * All or nothing: when a transaction fails (disk full, an I/O error) none of its records is in the
  * file, their numbers are given to the next ones, and each is reported as not written. Nothing is
@@ -18,8 +22,11 @@
  * becomes an order nonetheless. That is the safe side: no one was promised anything, and a retry
  * with the same idempotency key finds that order.
  *
- * Releases ride on the next transaction. With no records to write they are done by themselves
- * within IDLE_MS, in steps; then nothing happens until somebody submits.
+ * Releases wait until there are RELEASE_MANY: rows that are deleted a few at a time cost each
+ * transaction a page or two, rows deleted by the hundred free whole pages, which are not written at
+ * all (a seventh of all that was written at half load were releases of one or two rows). Then they
+ * ride on the next transaction, or are done by themselves when there is none, in steps. What is
+ * left over is released once nothing came for IDLE_MS.
  *
  * Two processes with one outbox would dispatch each other's records and reuse each other's numbers,
  * so the file
@@ -48,13 +55,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IDLE_MS = 250, RETRY_MS = 250 };
+enum {
+    IDLE_MS = 250,
+    GATHER_US = 500,   /* from the beginning of one transaction to that of the next, at least */
+    RELEASE_MANY = 256 /* fewer rows are not worth a place in a transaction */
+};
 
 struct outbox {
     struct outbox_options options;
     char *path;
     int lock_fd;
-    struct outbox_db *db; /* the writer thread's */
+    struct outbox_db *db; /* the writer thread's, as is the next */
+    uint64_t began_ns;    /* when its last transaction began */
     pthread_t writer;
     bool started;
 
@@ -142,8 +154,8 @@ static struct outbox_entry *take_batch(struct outbox *outbox)
     return batch;
 }
 
-/* Waits for entries, at most IDLE_MS. Under the mutex. */
-static void wait_for_work(struct outbox *outbox)
+/* Waits for entries; false when none came for IDLE_MS. Under the mutex. */
+static bool wait_for_work(struct outbox *outbox)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -157,7 +169,9 @@ static void wait_for_work(struct outbox *outbox)
         if (pthread_cond_timedwait(&outbox->cond, &outbox->mutex, &until) == ETIMEDOUT)
             break;
     }
+    const bool woken = !outbox->asleep;
     outbox->asleep = false;
+    return woken;
 }
 
 static void count(struct outbox *outbox, const struct outbox_entry *entries, bool written,
@@ -173,12 +187,23 @@ static void count(struct outbox *outbox, const struct outbox_entry *entries, boo
     metric_time(METRIC_HIST_COMMIT, clock_steady_ns() - began_ns);
 }
 
+/* How many records may be released that are still in the file. */
+static uint64_t release_due(const struct outbox *outbox)
+{
+    uint64_t to = atomic_load_explicit(&outbox->release_to, memory_order_acquire);
+    uint64_t released = outbox_db_released(outbox->db);
+    return to > released && outbox_db_last(outbox->db) > released ? to - released : 0;
+}
+
 /* One transaction, then the report. */
 static int write_batch(struct outbox *outbox, struct outbox_entry *batch)
 {
     struct err err = {0};
-    uint64_t began = clock_steady_ns();
-    uint64_t to = atomic_load_explicit(&outbox->release_to, memory_order_acquire);
+    const uint64_t began = clock_steady_ns();
+    uint64_t to = 0;
+    outbox->began_ns = began;
+    if (batch == NULL || release_due(outbox) >= RELEASE_MANY)
+        to = atomic_load_explicit(&outbox->release_to, memory_order_acquire);
     bool written = outbox_db_write(outbox->db, batch, to, &err) == 0;
     if (!written)
         log_write(LOG_ERROR, "outbox", "commit_failed", LOG_STR("error", err.text));
@@ -192,12 +217,24 @@ static int write_batch(struct outbox *outbox, struct outbox_entry *batch)
     return written ? 0 : -1;
 }
 
-/* True when records may be released that are still in the file. */
-static bool release_due(const struct outbox *outbox)
+/* Lets the next batch gather until GATHER_US after the last transaction began. */
+static void gather(const struct outbox *outbox)
 {
-    uint64_t to = atomic_load_explicit(&outbox->release_to, memory_order_acquire);
-    uint64_t released = outbox_db_released(outbox->db);
-    return to > released && outbox_db_last(outbox->db) > released;
+    const uint64_t passed = clock_steady_ns() - outbox->began_ns,
+                   wanted = GATHER_US * UINT64_C(1000);
+    if (passed < wanted)
+        nanosleep(&(struct timespec){.tv_nsec = (long)(wanted - passed)}, NULL);
+}
+
+/* Waits until there is something to do: false when nothing came for IDLE_MS. */
+static bool wait_until_due(struct outbox *outbox, bool failed)
+{
+    bool came = true;
+    pthread_mutex_lock(&outbox->mutex);
+    if (outbox->head == NULL && !outbox->stopping && (failed || release_due(outbox) < RELEASE_MANY))
+        came = wait_for_work(outbox);
+    pthread_mutex_unlock(&outbox->mutex);
+    return came;
 }
 
 static void *writer_main(void *arg)
@@ -206,16 +243,17 @@ static void *writer_main(void *arg)
     thread_be_patient();
     bool failed = false; /* the last release by itself: wait before the next */
     for (;;) {
+        const bool idle = !wait_until_due(outbox, failed);
+        gather(outbox);
         pthread_mutex_lock(&outbox->mutex);
-        if (outbox->head == NULL && !outbox->stopping && (failed || !release_due(outbox)))
-            wait_for_work(outbox);
         struct outbox_entry *batch = take_batch(outbox);
-        bool stop = batch == NULL && outbox->stopping;
+        const bool stop = batch == NULL && outbox->stopping;
         pthread_mutex_unlock(&outbox->mutex);
         if (stop)
             return NULL;
+        const uint64_t due = release_due(outbox);
         failed = false;
-        if (batch != NULL || release_due(outbox))
+        if (batch != NULL || due >= RELEASE_MANY || (idle && due > 0))
             failed = write_batch(outbox, batch) < 0;
         else
             outbox_db_trim(outbox->db);

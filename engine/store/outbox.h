@@ -3,9 +3,8 @@
  *
  * Records are given a sequence number and committed by the writer thread: it takes whatever waits
  * (up to LIMIT_OUTBOX_BATCH), writes it in one transaction with one fsync, and reports each as
- * committed, in order. While one batch is being written the next one gathers: natural batching, no
- * timer. Records are read back by sequence number (by another thread, with its own connection) and
- * released up to one.
+ * committed, in order. While one batch is being written the next one gathers. Records are read back
+ * by sequence number (by another thread, with its own connection) and released up to one.
  */
 #ifndef JIESU_STORE_OUTBOX_H
 #define JIESU_STORE_OUTBOX_H

@@ -205,14 +205,28 @@ int record_create(struct record *record, const struct record_order *order, struc
 
 void record_claim(const struct record *record, const struct id *id, struct record_claim *claim)
 {
+    char body[HASH_HEX_BYTES];
     claim->key = key_claim(record->claim);
-    hash128_hex(record->body, claim->body);
-    const int len = snprintf(claim->ttl, sizeof(claim->ttl), "%d", (int)LIMIT_IDEMPOTENCY_TTL_S);
+    int len = snprintf(claim->value, sizeof(claim->value), "%s/%s", id->text,
+                       hash128_hex(record->body, body));
+    CHECK(len > 0 && (size_t)len < sizeof(claim->value));
+    len = snprintf(claim->ttl, sizeof(claim->ttl), "%d", (int)LIMIT_IDEMPOTENCY_TTL_S);
     CHECK(len > 0 && (size_t)len < sizeof(claim->ttl));
     const struct span argv[RECORD_CLAIM_ARGS] = {
-        SPAN("FCALL"), SPAN("jiesu_claim"),   SPAN("1"),           key_span(&claim->key),
-        id_span(id),   span_str(claim->body), span_str(claim->ttl)};
+        SPAN("SET"), key_span(&claim->key), span_str(claim->value), SPAN("NX"), SPAN("GET"),
+        SPAN("EX"),  span_str(claim->ttl)};
     memcpy(claim->argv, argv, sizeof(argv));
+}
+
+int record_claim_read(struct span value, const struct hash128 *body, struct id *id, bool *same)
+{
+    char hex[HASH_HEX_BYTES];
+    const ptrdiff_t slash = span_find(value, SPAN("/"));
+    if (slash < 0 || id_parse(span_sub(value, 0, (size_t)slash), id) < 0)
+        return -1;
+    *same =
+        span_eq(span_sub(value, (size_t)slash + 1, value.len), span_str(hash128_hex(*body, hex)));
+    return 0;
 }
 
 /* --- the durable form ----------------------------------------------------------------------- */

@@ -63,17 +63,21 @@ int record_create(struct record *record, const struct record_order *order, struc
 
 enum { RECORD_CLAIM_ARGS = 7, RECORD_CLAIM_TTL_BYTES = 12 };
 
-/* The call that claims a record's idempotency key, before its create. It must not be moved: argv
- * points into it, and to the record's id. */
+/* The call that claims a record's idempotency key, before its create: SET NX GET, which answers nil
+ * when the key is new and now stands for this order, else what it held. It must not be moved: argv
+ * points into it. */
 struct record_claim {
     struct key key;
-    char body[HASH_HEX_BYTES];
+    char value[ID_BYTES + 1 + HASH_HEX_BYTES]; /* "<id>/<body's hash>" */
     char ttl[RECORD_CLAIM_TTL_BYTES];
-    struct span argv[RECORD_CLAIM_ARGS]; /* FCALL function 1 key id body seconds */
+    struct span argv[RECORD_CLAIM_ARGS]; /* SET key value NX GET EX seconds */
 };
 
-/* Makes the claim of a keyed record under this id, which must outlive its use. */
+/* Makes the claim of a keyed record under this id. */
 void record_claim(const struct record *record, const struct id *id, struct record_claim *claim);
+/* Reads what a claimed key holds: the id of its order, and whether it came with this body. 0, or -1
+ * when it is no claim. */
+int record_claim_read(struct span value, const struct hash128 *body, struct id *id, bool *same);
 
 /* One step of an order's life. */
 struct record_step {

@@ -75,6 +75,7 @@ static struct look *look_begin(struct area *area, const struct id *id, int64_t d
     s->looks.next = look;
     area->looks++;
     s->look_count++;
+    metric_add(METRIC_SWEEP_FLIGHT, 1);
     return look;
 }
 
@@ -85,6 +86,7 @@ static void look_free(struct look *look)
     look->next->prev = look->prev;
     look->area->looks--;
     s->look_count--;
+    metric_add(METRIC_SWEEP_FLIGHT, -1);
     mem_free(look);
 }
 
@@ -280,7 +282,6 @@ static void note_due(struct sweeper *s)
     for (size_t i = 0; i < s->area_count; i++)
         due += s->areas[i]->due;
     metric_set(METRIC_SWEEP_DUE, due);
-    metric_set(METRIC_SWEEP_FLIGHT, (int64_t)s->look_count);
     if (s->behind && due == 0) {
         log_write(LOG_INFO, "sweeper", "caught_up");
         s->behind = false;

@@ -112,6 +112,35 @@ static void test_allocator_is_the_one_that_is_linked(void **state)
     assert_string_equal(mem_allocator(), truth);
 }
 
+static void test_arrays_grow(void **state)
+{
+    (void)state;
+    size_t capacity = 0, moves = 0;
+    int *items = NULL;
+    for (size_t count = 0; count < 100; count++) {
+        size_t before = capacity;
+        int *grown = mem_grow(items, &capacity, count, 3, sizeof *items);
+        assert_non_null(grown);
+        items = grown;
+        moves += capacity != before;
+        assert_true(capacity > count);
+        items[count] = (int)count;
+    }
+    assert_int_equal(capacity, 192);
+    assert_int_equal(moves, 7);
+    mem_fail_at(1);
+    assert_ptr_equal(mem_grow(items, &capacity, 100, 3, sizeof *items), items);
+    assert_null(mem_grow(items, &capacity, 192, 3, sizeof *items));
+    mem_fail_at(0);
+    assert_int_equal(capacity, 192);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(items[i], i);
+    capacity = SIZE_MAX / 2 + 1;
+    assert_null(mem_grow(items, &capacity, capacity, 3, sizeof *items));
+    assert_int_equal(capacity, SIZE_MAX / 2 + 1);
+    mem_free(items);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_zalloc_is_zeroed_and_resize_keeps),
         cmocka_unit_test(test_resident_grows_with_touched_memory),
         cmocka_unit_test(test_allocator_is_the_one_that_is_linked),
+        cmocka_unit_test(test_arrays_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,14 @@
 #include "tests/classifiers/support_rules.h"
 
+#include "classifiers/rules.h"
 #include "engine/base/check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include <dirent.h>
 #include <stdio.h>
@@ -99,4 +107,31 @@ void rule_dir_remove(const struct rule_dir *dir)
         remove_files(folder);
     }
     remove_files(dir->path);
+}
+
+static bool refused_well(const struct bad_file *bad)
+{
+    struct rule_dir dir;
+    struct err err = {0};
+    char place[256];
+    rule_dir_make(&dir);
+    rule_dir_write(&dir, bad->file, bad->text);
+    struct rules *rules = rules_load(dir.path, &err);
+    rule_dir_remove(&dir);
+    snprintf(place, sizeof place, "%s/%s", dir.path, bad->place);
+    bool good = rules == NULL && strncmp(err.text, place, strlen(place)) == 0 &&
+                strstr(err.text, bad->what) != NULL;
+    if (!good)
+        print_error("expected “%s” at %s, got: %s\n%s", bad->what, bad->place,
+                    rules != NULL ? "a rule set" : err.text, bad->text);
+    rules_unref(&rules);
+    return good;
+}
+
+void assert_refused_well(const struct bad_file *files, size_t count)
+{
+    size_t good = 0;
+    for (size_t i = 0; i < count; i++)
+        good += refused_well(&files[i]);
+    assert_int_equal(good, count);
 }

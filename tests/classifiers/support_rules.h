@@ -4,6 +4,8 @@
 #ifndef JIESU_TESTS_CLASSIFIERS_SUPPORT_RULES_H
 #define JIESU_TESTS_CLASSIFIERS_SUPPORT_RULES_H
 
+#include <stddef.h>
+
 /* A pack of learned weights for two labels ("a\tb") whose scores are the sums of hundredths in the
  * lines of its n-grams, the first of which is line RULE_PACK_LINE, when a text holds one n-gram. */
 #define RULE_PACK(labels, ngrams)                                                           \
@@ -23,5 +25,14 @@ void rule_dir_write(const struct rule_dir *dir, const char *name, const char *te
 void rule_dir_drop(const struct rule_dir *dir, const char *name);
 /* Removes the folder with all in it. */
 void rule_dir_remove(const struct rule_dir *dir);
+
+/* A file of the small set is replaced by a text that is wrong; the message starts with the place
+ * after the folder and holds what is expected. */
+struct bad_file {
+    const char *file, *text, *place, *what;
+};
+
+/* Fails unless each is refused as it should be; prints those that are not. */
+void assert_refused_well(const struct bad_file *files, size_t count);
 
 #endif

@@ -14,14 +14,7 @@
 
 #include <string.h>
 
-enum { MOST_KEYWORDS = 64, MOST_HITS = 65536 };
-
-/* Keywords as a naive matcher keeps them. */
-struct naive {
-    uint16_t units[MOST_KEYWORDS][LIMIT_KEYWORD_UNITS];
-    size_t length[MOST_KEYWORDS];
-    size_t count;
-};
+enum { MOST_HITS = 65536 };
 
 struct hits {
     struct keywords_hit hit[MOST_HITS];
@@ -56,11 +49,7 @@ static void naive_scan(const struct naive *naive, const uint16_t *units, size_t 
 
 static struct keywords *build_for(const struct naive *naive, enum cpu_level level)
 {
-    struct keywords_builder *builder = keywords_builder_new();
-    assert_non_null(builder);
-    for (size_t k = 0; k < naive->count; k++)
-        assert_int_equal(
-            keywords_add(builder, naive->units[k], naive->length[k], (uint32_t)k, NULL), 0);
+    struct keywords_builder *builder = naive_builder(naive);
     struct keywords *keywords = keywords_build_for(builder, level, NULL);
     assert_non_null(keywords);
     keywords_builder_free(&builder);
@@ -152,25 +141,17 @@ static int count_hits(void *ctx, const struct keywords_hit *hit)
     return 0;
 }
 
-/* All of a, aa, .. in a text of a: as many hits as can be, and fail links that always lead one
- * shorter. */
+/* All of a, aa, .. in a text of a: as many hits as can be. */
 static void repeated_units(void **state)
 {
     (void)state;
     enum { COUNT = 100000 };
-    uint16_t *units = mem_alloc(COUNT * sizeof *units);
-    struct naive naive = {.count = LIMIT_KEYWORD_UNITS};
-    for (size_t i = 0; i < COUNT; i++)
-        units[i] = 'a';
-    for (size_t k = 0; k < naive.count; k++) {
-        naive.length[k] = k + 1;
-        memcpy(naive.units[k], units, (k + 1) * sizeof *units);
-    }
+    struct naive naive;
+    uint16_t *units = naive_repeat(&naive, COUNT);
     struct keywords *keywords = build(&naive);
     size_t n = 0;
     assert_int_equal(keywords_scan(keywords, units, COUNT, count_hits, &n), 0);
-    size_t most = LIMIT_KEYWORD_UNITS;
-    assert_int_equal(n, COUNT * most - most * (most - 1) / 2);
+    assert_int_equal(n, naive_repeat_hits(COUNT));
     keywords_free(&keywords);
     mem_free(units);
 }

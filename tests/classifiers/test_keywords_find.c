@@ -19,15 +19,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MOST_KEYWORDS = 200 };
-
-/* Keywords as a naive matcher keeps them; the value of each is its index. */
-struct naive {
-    uint16_t units[MOST_KEYWORDS][LIMIT_KEYWORD_UNITS];
-    size_t length[MOST_KEYWORDS];
-    size_t count;
-};
-
 static void hits_add(struct keywords_hits *hits, struct keywords_found hit)
 {
     if (hits->count == hits->capacity) {
@@ -86,11 +77,7 @@ struct forms {
 
 static struct forms forms_build(const struct naive *naive)
 {
-    struct keywords_builder *builder = keywords_builder_new();
-    assert_non_null(builder);
-    for (size_t k = 0; k < naive->count; k++)
-        assert_int_equal(
-            keywords_add(builder, naive->units[k], naive->length[k], (uint32_t)k, NULL), 0);
+    struct keywords_builder *builder = naive_builder(naive);
     struct forms forms = {{NULL}};
     for (enum cpu_level level = CPU_PORTABLE; level <= cpu_level(); level++) {
         forms.of[level] = keywords_build_for(builder, level, NULL);
@@ -241,22 +228,14 @@ static void repeated_units(void **state)
 {
     (void)state;
     enum { COUNT = 100000 };
-    uint16_t *units = mem_alloc(COUNT * sizeof *units);
-    assert_non_null(units);
-    struct naive naive = {.count = LIMIT_KEYWORD_UNITS};
-    for (size_t i = 0; i < COUNT; i++)
-        units[i] = 'a';
-    for (size_t k = 0; k < naive.count; k++) {
-        naive.length[k] = k + 1;
-        memcpy(naive.units[k], units, (k + 1) * sizeof *units);
-    }
+    struct naive naive;
+    uint16_t *units = naive_repeat(&naive, COUNT);
     struct forms forms = forms_build(&naive);
     for (enum cpu_level level = CPU_PORTABLE; level <= cpu_level(); level++) {
         struct keywords_hits hits = {.items = NULL};
         uint64_t steps = 0;
         assert_int_equal(keywords_find_counted(forms.of[level], units, COUNT, &hits, &steps), 0);
-        size_t most = LIMIT_KEYWORD_UNITS;
-        assert_int_equal(hits.count, COUNT * most - most * (most - 1) / 2);
+        assert_int_equal(hits.count, naive_repeat_hits(COUNT));
         assert_true(steps <= (uint64_t)COUNT * (LIMIT_KEYWORD_UNITS + 2));
         keywords_hits_free(&hits);
         assert_null(hits.items);

@@ -302,15 +302,11 @@ static void all_that_was_found_can_be_asked_for(void **state)
 
 /* --- what is refused --- */
 
-struct bad {
-    const char *file, *text, *place, *what;
-};
-
 #define C "conditions.yaml"
 #define N "negations.yaml"
 #define A CATEGORY
 
-static const struct bad bad_files[] = {
+static const struct bad_file bad_files[] = {
     {C, "[]\n", C ":1:1", ""},
     {C, "condition: []\n", C ":1:1", "conditions"},
     {C, "conditions:\n  - any: [灯]\n", C ":2:5", "name"},
@@ -355,32 +351,10 @@ static const struct bad bad_files[] = {
      "urgency.yaml:5:25", "not a condition"},
 };
 
-static bool refused_well(const struct bad *bad)
-{
-    struct rule_dir dir;
-    struct err err = {0};
-    char place[256];
-    rule_dir_make(&dir);
-    rule_dir_write(&dir, bad->file, bad->text);
-    struct rules *rules = rules_load(dir.path, &err);
-    rule_dir_remove(&dir);
-    snprintf(place, sizeof place, "%s/%s", dir.path, bad->place);
-    bool good = rules == NULL && strncmp(err.text, place, strlen(place)) == 0 &&
-                strstr(err.text, bad->what) != NULL;
-    if (!good)
-        print_error("expected “%s” at %s, got: %s\n%s", bad->what, bad->place,
-                    rules != NULL ? "a rule set" : err.text, bad->text);
-    rules_unref(&rules);
-    return good;
-}
-
 static void what_is_wrong_is_named_with_its_place(void **state)
 {
     (void)state;
-    size_t good = 0;
-    for (size_t i = 0; i < sizeof bad_files / sizeof *bad_files; i++)
-        good += refused_well(&bad_files[i]);
-    assert_int_equal(good, sizeof bad_files / sizeof *bad_files);
+    assert_refused_well(bad_files, sizeof bad_files / sizeof *bad_files);
 }
 
 static const char *refusal(struct fixture *f, struct err *err)

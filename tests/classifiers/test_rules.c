@@ -113,12 +113,6 @@ static void the_id_follows_every_file(void **state)
     assert_string_equal(before, now);
 }
 
-/* A file of the set is replaced by a text; the message starts with the place after the folder and
- * holds what is expected. */
-struct bad {
-    const char *file, *text, *place, *what;
-};
-
 #define CATEGORY(rules) "category: 劳动保障\nrules:\n" rules
 #define URGENCY(rules) "default: blue\nrules:\n" rules
 #define KIND(rules) "default: complaint\nrules:\n" rules
@@ -129,7 +123,7 @@ struct bad {
 #define T "tags.yaml"
 #define THIRTY_THREE "一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十一二三"
 
-static const struct bad bad_files[] = {
+static const struct bad_file bad_files[] = {
     {A, "category 劳动保障\n", A ":1:1", "key: value"},
     {A, "category: 劳动保障\n", A ":1:1", "“rules” is missing"},
     {A, "rules: []\n", A ":1:1", "category"},
@@ -212,33 +206,10 @@ static const struct bad bad_files[] = {
     {"categories/b.yml", "rules: []\n", "categories/b.yml", "end in .yaml"},
 };
 
-/* True when the row is refused as it should be; prints what is not. */
-static bool refused_well(const struct bad *bad)
-{
-    struct rule_dir dir;
-    struct err err = {0};
-    char place[256];
-    rule_dir_make(&dir);
-    rule_dir_write(&dir, bad->file, bad->text);
-    struct rules *rules = rules_load(dir.path, &err);
-    rule_dir_remove(&dir);
-    snprintf(place, sizeof place, "%s/%s", dir.path, bad->place);
-    bool good = rules == NULL && strncmp(err.text, place, strlen(place)) == 0 &&
-                strstr(err.text, bad->what) != NULL;
-    if (!good)
-        print_error("expected “%s” at %s, got: %s\n%s", bad->what, bad->place,
-                    rules != NULL ? "a rule set" : err.text, bad->text);
-    rules_unref(&rules);
-    return good;
-}
-
 static void what_is_wrong_is_named_with_its_place(void **state)
 {
     (void)state;
-    size_t good = 0;
-    for (size_t i = 0; i < sizeof bad_files / sizeof *bad_files; i++)
-        good += refused_well(&bad_files[i]);
-    assert_int_equal(good, sizeof bad_files / sizeof *bad_files);
+    assert_refused_well(bad_files, sizeof bad_files / sizeof *bad_files);
 }
 
 static void a_missing_file_is_named(void **state)

@@ -37,21 +37,15 @@ static void write_value(struct json_writer *w, struct json value)
     struct json ignored;
     CHECK(json_type_name(json_type(value)) != NULL);
     switch (json_type(value)) {
-    case JSON_NULL:
-        json_write_null(w);
-        break;
-    case JSON_BOOL:
-        json_write_bool(w, json_bool(value));
-        break;
-    case JSON_INTEGER:
-        json_write_i64(w, json_integer(value));
-        break;
-    case JSON_NUMBER:
-        json_write_double(w, json_number(value));
-        break;
     case JSON_STRING:
         CHECK(utf8_valid(json_string(value)));
-        json_write_string(w, json_string(value));
+        json_write_scalar(w, value);
+        break;
+    case JSON_NULL:
+    case JSON_BOOL:
+    case JSON_INTEGER:
+    case JSON_NUMBER:
+        json_write_scalar(w, value);
         break;
     case JSON_ARRAY:
     case JSON_OBJECT:

@@ -221,7 +221,7 @@ static void write_random(struct json_writer *w, struct random *r, int depth)
     default:
         json_open_object(w);
         for (uint64_t n = random_below(r, 5); n > 0; n--) {
-            json_key(w, pieces[n]);
+            json_key_text(w, span_str(pieces[n]));
             write_random(w, r, depth - 1);
         }
         json_close_object(w);
@@ -234,22 +234,13 @@ static void rewrite(struct json_writer *w, struct json v)
     struct json_iter iter;
     struct json inner;
     struct span key;
-    char name[64];
     switch (json_type(v)) {
     case JSON_NULL:
-        json_write_null(w);
-        break;
     case JSON_BOOL:
-        json_write_bool(w, json_bool(v));
-        break;
     case JSON_INTEGER:
-        json_write_i64(w, json_integer(v));
-        break;
     case JSON_NUMBER:
-        json_write_double(w, json_number(v));
-        break;
     case JSON_STRING:
-        json_write_string(w, json_string(v));
+        json_write_scalar(w, v);
         break;
     case JSON_ARRAY:
         json_open_array(w);
@@ -262,8 +253,7 @@ static void rewrite(struct json_writer *w, struct json v)
         json_open_object(w);
         iter = json_iter(v);
         while (json_next(&iter, &key, &inner) == 1) {
-            snprintf(name, sizeof(name), "%.*s", SPAN_ARG(key));
-            json_key(w, name);
+            json_key_text(w, key);
             rewrite(w, inner);
         }
         json_close_object(w);

@@ -274,8 +274,7 @@ static void test_retry_finishes_another_engines_order(void **state)
     struct hash128 key = hash128(SPAN("k")), body = hash128(SPAN("body"));
     open_engine(&engine);
     assert_true(await_metric(&engine, METRIC_REDIS_CONNECTED, 1, PATIENCE_MS));
-    snprintf(words, sizeof(words),
-             "FCALL jiesu_claim 1 jiesu:claim:%016llx%016llx %s %016llx%016llx 60",
+    snprintf(words, sizeof(words), "SET jiesu:claim:%016llx%016llx %s/%016llx%016llx",
              (unsigned long long)key.hi, (unsigned long long)key.lo, theirs.text,
              (unsigned long long)body.hi, (unsigned long long)body.lo);
     test_redis_ask(&redis, words);

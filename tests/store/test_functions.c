@@ -74,16 +74,6 @@ static void test_version(void **state)
     assert_non_null(strstr(functions_lua, "\n-- version 4\n"));
 }
 
-static void test_claim(void **state)
-{
-    (void)state;
-    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.A aa 60"), "claimed\nc1.A");
-    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.B aa 60"), "same\nc1.A");
-    assert_string_equal(ask("FCALL jiesu_claim 1 jiesu:claim:1 c1.A bb 60"), "other\nc1.A");
-    long ttl = strtol(ask("TTL jiesu:claim:1"), NULL, 10);
-    assert_in_range(ttl, 50, 60);
-}
-
 static void test_create(void **state)
 {
     (void)state;
@@ -447,7 +437,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         T(test_version),
-        T(test_claim),
         T(test_create),
         T(test_create_whole_or_not),
         T(test_steps),

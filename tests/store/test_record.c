@@ -137,6 +137,26 @@ static void test_rename(void **state)
     buf_free(&third);
 }
 
+static void test_claim(void **state)
+{
+    (void)state;
+    struct record record = {.claim = {1, 2}, .body = {3, 4}};
+    const struct hash128 other = {3, 5};
+    struct id id = example_id(), read;
+    struct record_claim claim;
+    bool same = false;
+    record_claim(&record, &id, &claim);
+    assert_true(span_eq(claim.argv[1], SPAN("jiesu:claim:00000000000000010000000000000002")));
+    assert_int_equal(record_claim_read(claim.argv[2], &record.body, &read, &same), 0);
+    assert_string_equal(read.text, id.text);
+    assert_true(same);
+    assert_int_equal(record_claim_read(claim.argv[2], &other, &read, &same), 0);
+    assert_false(same);
+    static const char *const none[] = {"", "/", "c1.A", "c1.A/00", "nonsense/0000"};
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        assert_int_equal(record_claim_read(span_str(none[i]), &other, &read, &same), -1);
+}
+
 static void test_short_of_memory(void **state)
 {
     (void)state;
@@ -161,9 +181,9 @@ static void test_short_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_damage_is_refused),
-        cmocka_unit_test(test_create),          cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_short_of_memory),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage_is_refused),
+        cmocka_unit_test(test_create),     cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_claim),      cmocka_unit_test(test_short_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

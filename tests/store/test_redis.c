@@ -13,7 +13,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/store/redis.h"
-#include "tests/store/support.h"
+#include "tests/store/support_seen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,74 +28,16 @@
 
 enum { PATIENCE_MS = 10000, QUICK_MS = 150 };
 
-/* What the callbacks of one client have seen. */
-struct seen {
-    uv_loop_t loop;
-    struct redis *redis;
-    bool ready, lost;
-    int readies, losses;
-    char fingerprint[128];
-    size_t answered, failed;
-    enum err_code code;
-    size_t failed_when_lost; /* how many had failed when on_lost came */
-    bool all;                /* answered + failed == expected */
-    size_t expected;
-    bool out_of_order;
-    char text[256]; /* of the last reply */
-};
-
-static void on_ready(void *ctx, struct span fingerprint)
-{
-    struct seen *seen = ctx;
-    seen->ready = true;
-    seen->lost = false;
-    seen->readies++;
-    snprintf(seen->fingerprint, sizeof(seen->fingerprint), "%.*s", SPAN_ARG(fingerprint));
-}
-
-static void on_lost(void *ctx)
-{
-    struct seen *seen = ctx;
-    seen->ready = false;
-    seen->lost = true;
-    seen->losses++;
-    seen->failed_when_lost = seen->failed;
-    if (seen->redis != NULL)
-        assert_false(redis_ready(seen->redis));
-}
-
-static void on_done(void *ctx, const struct reply *reply, const struct err *err)
-{
-    struct seen *seen = ctx;
-    assert_true((reply == NULL) != (err == NULL));
-    if (reply != NULL) {
-        seen->answered++;
-        snprintf(seen->text, sizeof(seen->text), "%.*s", SPAN_ARG(reply_span(reply)));
-        if (reply_type(reply) == REPLY_INTEGER && reply_integer(reply) != (int64_t)seen->answered)
-            seen->out_of_order = true;
-    } else {
-        seen->failed++;
-        seen->code = err->code;
-    }
-    seen->all = seen->answered + seen->failed == seen->expected;
-}
-
 static struct redis_options options_for(struct seen *seen, const struct redis_target *target)
 {
     return (struct redis_options){
         .target = *target,
-        .on_ready = on_ready,
-        .on_lost = on_lost,
+        .on_ready = seen_ready,
+        .on_lost = seen_lost,
         .ctx = seen,
         .connect_ms = QUICK_MS,
         .command_ms = QUICK_MS,
     };
-}
-
-static void seen_begin(struct seen *seen)
-{
-    memset(seen, 0, sizeof(*seen));
-    assert_int_equal(uv_loop_init(&seen->loop), 0);
 }
 
 static void seen_connect_patient(struct seen *seen, const struct redis_target *target,
@@ -117,20 +59,14 @@ static void seen_connect(struct seen *seen, const struct redis_target *target)
     seen_connect_patient(seen, target, QUICK_MS);
 }
 
-static void seen_end(struct seen *seen)
-{
-    redis_close(&seen->redis);
-    assert_null(seen->redis);
-    test_loop_close(&seen->loop);
-}
-
 static int send_words(struct seen *seen, size_t argc, const char *const *words, struct err *err)
 {
     struct span argv[8];
     assert_true(argc <= 8);
     for (size_t i = 0; i < argc; i++)
         argv[i] = span_str(words[i]);
-    return redis_command(seen->redis, argc > 1 ? argv[1] : argv[0], argc, argv, on_done, seen, err);
+    return redis_command(seen->redis, argc > 1 ? argv[1] : argv[0], argc, argv, seen_done, seen,
+                         err);
 }
 
 #define SEND(seen, err, ...)                                                        \
@@ -184,7 +120,7 @@ static void test_large_values(void **state)
         value[i] = (char)(i * 7);
     struct span argv[] = {SPAN("SET"), SPAN("k"), span_of(value, len)};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(redis_command(seen.redis, argv[1], 3, argv, on_done, &seen, NULL), 0);
+        assert_int_equal(redis_command(seen.redis, argv[1], 3, argv, seen_done, &seen, NULL), 0);
     assert_int_equal(SEND(&seen, NULL, "GET", "k"), 0);
     assert_int_equal(SEND(&seen, NULL, "ECHO", "after"), 0);
     await_all(&seen, 5);
@@ -325,7 +261,7 @@ static void test_queue_is_bounded(void **state)
     char *value = mem_zalloc(1, len);
     assert_non_null(value);
     struct span argv[] = {SPAN("SET"), SPAN("k"), span_of(value, len)};
-    while (redis_command(seen.redis, argv[1], 3, argv, on_done, &seen, &err) == 0)
+    while (redis_command(seen.redis, argv[1], 3, argv, seen_done, &seen, &err) == 0)
         accepted++;
     assert_int_equal(err.code, ERR_LIMIT);
     assert_int_equal(accepted, LIMIT_REDIS_UNSENT_BYTES / (8 << 20) - 1);

@@ -13,7 +13,7 @@
 #include "engine/base/mem.h"
 #include "engine/store/redis.h"
 #include "engine/store/redis_slots.h"
-#include "tests/store/support.h"
+#include "tests/store/support_seen.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,61 +108,20 @@ static void slot_close(unsigned slot, int from, int to)
 
 /* ---- the client ---- */
 
-struct seen {
-    uv_loop_t loop;
-    struct redis *redis;
-    bool ready, lost, all;
-    int readies, losses;
-    size_t answered, failed, errors, expected;
-    char fingerprint[128], text[256];
-};
-
-static void on_ready(void *ctx, struct span fingerprint)
-{
-    struct seen *seen = ctx;
-    seen->ready = true;
-    seen->lost = false;
-    seen->readies++;
-    snprintf(seen->fingerprint, sizeof(seen->fingerprint), "%.*s", SPAN_ARG(fingerprint));
-}
-
-static void on_lost(void *ctx)
-{
-    struct seen *seen = ctx;
-    seen->ready = false;
-    seen->lost = true;
-    seen->losses++;
-    assert_int_equal(redis_pending(seen->redis), 0);
-}
-
-static void on_done(void *ctx, const struct reply *reply, const struct err *err)
-{
-    struct seen *seen = ctx;
-    if (err != NULL) {
-        seen->failed++;
-    } else {
-        seen->answered++;
-        seen->errors += reply_type(reply) == REPLY_ERROR ? 1 : 0;
-        snprintf(seen->text, sizeof(seen->text), "%.*s", SPAN_ARG(reply_span(reply)));
-    }
-    seen->all = seen->answered + seen->failed == seen->expected;
-}
-
 static bool seen_open(struct seen *seen)
 {
     struct redis_options options = {
         .target = {.cluster = true, .count = 2, .host = {"127.0.0.1", "127.0.0.1"}},
         .library = LIBRARY,
-        .on_ready = on_ready,
-        .on_lost = on_lost,
+        .on_ready = seen_ready,
+        .on_lost = seen_lost,
         .ctx = seen,
         .connect_ms = 500,
         .command_ms = 1000,
     };
     options.target.port[0] = test_free_port(); /* a seed that is down */
     options.target.port[1] = node[0].port;
-    memset(seen, 0, sizeof(*seen));
-    assert_int_equal(uv_loop_init(&seen->loop), 0);
+    seen_begin(seen);
     seen->redis = redis_new(&seen->loop, &options, NULL);
     return seen->redis != NULL;
 }
@@ -173,16 +132,10 @@ static void seen_connect(struct seen *seen)
     assert_true(test_run_until(&seen->loop, &seen->ready, PATIENCE_MS));
 }
 
-static void seen_end(struct seen *seen)
-{
-    redis_close(&seen->redis);
-    test_loop_close(&seen->loop);
-}
-
 static void set(struct seen *seen, const char *key, const char *value)
 {
     struct span argv[] = {SPAN("SET"), span_str(key), span_str(value)};
-    assert_int_equal(redis_command(seen->redis, argv[1], 3, argv, on_done, seen, NULL), 0);
+    assert_int_equal(redis_command(seen->redis, argv[1], 3, argv, seen_done, seen, NULL), 0);
     seen->expected++;
 }
 
@@ -260,14 +213,14 @@ static void test_try_again_is_a_loss(void **state)
     set(&seen, "b{y}", "1"); /* over there, by ASK */
     await_all(&seen);
     struct span argv[] = {SPAN("MGET"), SPAN("a{y}"), SPAN("b{y}")};
-    assert_int_equal(redis_command(seen.redis, argv[1], 3, argv, on_done, &seen, NULL), 0);
+    assert_int_equal(redis_command(seen.redis, argv[1], 3, argv, seen_done, &seen, NULL), 0);
     seen.expected++;
     assert_true(test_run_until(&seen.loop, &seen.lost, PATIENCE_MS));
     assert_int_equal(seen.failed, 1);
     ask(from, "MIGRATE 127.0.0.1 %d a{y} 0 1000", node[to].port);
     slot_close(slot, from, to);
     assert_true(test_run_until(&seen.loop, &seen.ready, PATIENCE_MS));
-    assert_int_equal(redis_command(seen.redis, argv[1], 3, argv, on_done, &seen, NULL), 0);
+    assert_int_equal(redis_command(seen.redis, argv[1], 3, argv, seen_done, &seen, NULL), 0);
     seen.expected++;
     await_all(&seen);
     assert_int_equal(seen.failed, 1);
@@ -337,7 +290,7 @@ static void test_memory_short(void **state)
             assert_true(test_run_until(&seen.loop, &seen.ready, PATIENCE_MS));
             struct span argv[] = {SPAN("SET"), SPAN("m"), SPAN("1")};
             for (int i = 0; i < 3; i++)
-                if (redis_command(seen.redis, argv[1], 3, argv, on_done, &seen, NULL) == 0)
+                if (redis_command(seen.redis, argv[1], 3, argv, seen_done, &seen, NULL) == 0)
                     seen.expected++;
             assert_true(seen.expected >= 2);
             await_all(&seen);
@@ -397,7 +350,7 @@ static void test_wrong_kind_is_refused(void **state)
     struct seen seen = {0};
     assert_int_equal(uv_loop_init(&loop), 0);
     struct redis_options options = {
-        .target = test_redis_target(&node[0]), .on_ready = on_ready, .ctx = &seen};
+        .target = test_redis_target(&node[0]), .on_ready = seen_ready, .ctx = &seen};
     struct redis *redis = redis_new(&loop, &options, NULL);
     test_run_for(&loop, 200);
     assert_int_equal(seen.readies, 0);

@@ -64,3 +64,14 @@ check "$work/nobody.json" '.errors > 0 and .per_s == 0'
 
 "$B/bench/ceiling" --data-dir "$work/ceiling" --data $texts --rules rules --count 300 --json >"$work/ceiling.json"
 check "$work/ceiling.json" '.orders == 300 and .calls == 600 and .per_s > 0 and .bytes_each > 500'
+
+# Whole lives, against the ceiling; the ratio of so few says nothing, so neither does the status.
+"$B/bench/lifecycle" --data $texts --rounds 1 --lives 60 --warmup 0 --connections 8 --out "$work/lifecycle.json" \
+    >"$work/lifecycle" || [ $? -eq 1 ]
+check "$work/lifecycle.json" '.lives_per_s > 0 and .ceiling_per_s > .lives_per_s and .ratio > 0 and .engine_cpu_us > 0'
+grep -q '^  ratio ' "$work/lifecycle"
+
+# Every warning once, from either of two engines.
+"$B/bench/sweep" --sizes 300 --window 2 --out "$work/sweep.json" >"$work/sweep"
+check "$work/sweep.json" '.sizes[0] | .open == 300 and .due == 300 and .fired == 300 and .twice == 0 and .missed == 0'
+check "$work/sweep.json" '.sizes[0] | .early == 0 and .other_steps == 0 and .p50_ms <= .p99_ms and .p99_ms <= .max_ms'
