@@ -18,6 +18,7 @@ static const struct http_route routes[] = {
      "application/json", 0},
     {HTTP_POST_, "/v1/steps", steps_post, LIMIT_HTTP_BATCH_BYTES, "application/x-ndjson", 0},
     {HTTP_GET_, "/v1/workers/{id}/queue", workers_queue, 0, NULL, 0},
+    {HTTP_GET_, "/v1/stats/kpi", stats_kpi, 0, NULL, 0},
     {HTTP_GET_, "/v1/rules", rules_get, 0, NULL, 0},
     {HTTP_POST_, "/v1/rules/reload", rules_reload, 0, NULL, 0},
     {HTTP_GET_, "/livez", health_live, 0, NULL, 0},

@@ -28,6 +28,7 @@ http_handler classify_post;
 http_handler orders_get_one, orders_step, steps_post;
 http_handler workers_queue;
 http_handler rules_get, rules_reload;
+http_handler stats_kpi;
 http_handler health_live, health_ready, health_metrics;
 
 /* An answer in JSON from a buf: 503 when the buf failed. Frees the buf. */

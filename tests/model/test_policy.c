@@ -57,6 +57,7 @@ static void wrong_parts_are_refused(void **state)
          "sla.yaml:1:1: class 'ordinary' is missing"},
         {"calendar.yaml", "years: []\n", "calendar.yaml:1:8: "},
         {"process.yaml", "returns: {most: 2}\n", "process.yaml:1:1: "},
+        {"targets.yaml", "orders_in_time: 98\n", "targets.yaml:1:1: "},
         {"directory/wangyue.yaml", "street: 1\n", "directory/wangyue.yaml:1:"},
         {"categories/chengjian.yaml", "category: 城乡建设\nsla: unheard\nrules: []\n", "unheard"},
         {"urgency.yaml",
