@@ -18,15 +18,15 @@ struct asked {
     int64_t last_at;             /* of the last of them */
     int64_t red_at[CLOCK_COUNT]; /* the last red warning, or 0 */
     enum warning reached[CLOCK_COUNT];
-    int stars;
 };
 
 struct demo_check {
     struct demo_check_options options;
+    struct ledger *ledger; /* a copy, with what the orders say */
     struct demo_sums sums;
     struct asked *asked;
     struct err err;
-    bool finished, told;
+    bool all_found, asks_kpi, told;
 };
 
 static int ask(struct asked *asked);
@@ -59,14 +59,40 @@ static void forget(struct asked *asked)
     mem_free(asked);
 }
 
-static void tell_when_done(struct demo_check *check)
+static void tell(struct demo_check *check)
 {
-    if (!check->finished || check->asked != NULL || check->told)
+    if (check->told)
         return;
     check->told = true;
     const bool good = check->err.code == ERR_NONE;
+    check->sums.ledger = ledger_count(check->ledger);
     check->options.on_done(check->options.ctx, good ? &check->sums : NULL,
                            good ? NULL : &check->err);
+}
+
+static void on_kpi(void *ctx, int status, struct span body)
+{
+    struct demo_check *check = ctx;
+    if (status != 200)
+        (void)err_set(&check->err, ERR_PROTOCOL, "the figures were answered with %d", status);
+    else
+        (void)demo_kpi_read(check->options.json, body, &check->sums.kpi, &check->err);
+    tell(check);
+}
+
+/* When every order has been answered, the figures are asked for. */
+static void go_on(struct demo_check *check)
+{
+    char path[DEMO_KPI_PATH_BYTES];
+    if (!check->all_found || check->asked != NULL || check->asks_kpi)
+        return;
+    check->asks_kpi = true;
+    demo_kpi_path(check->options.morning, check->options.until, path);
+    if (check->err.code == ERR_NONE &&
+        demo_steps_get(check->options.steps, path, on_kpi, check) < 0)
+        (void)err_set(&check->err, ERR_NOMEM, "out of memory");
+    if (check->err.code != ERR_NONE)
+        tell(check);
 }
 
 /* ---- one entry of a history ---- */
@@ -98,13 +124,10 @@ static int read_entry(struct asked *asked, struct json entry)
         return 0; /* its creation */
     check->sums.steps[step]++;
     if (!span_eq(string(entry, "by"), SPAN("engine")) &&
-        ledger_mark(check->options.ledger, span_str(asked->id), LEDGER_STEP) < 0)
+        ledger_mark(check->ledger, span_str(asked->id), LEDGER_STEP) < 0)
         return err_set(&check->err, ERR_NOMEM, "out of memory");
-    if (json_get(entry, "note", &note)) {
+    if (json_get(entry, "note", &note))
         read_warning(asked, note, asked->last_at);
-        if (step == STEP_RATE)
-            asked->stars = (int)integer(note, "stars");
-    }
     return 0;
 }
 
@@ -117,10 +140,6 @@ static void add_clock(struct asked *asked, struct json clock, enum sla_clock c, 
     const int64_t until = asked->check->options.until;
     for (enum warning w = WARNING_BLUE; w <= asked->reached[c]; w++)
         sums->warned[c][w]++;
-    if (c == CLOCK_RESPOND && (met_at != 0 || due <= until)) {
-        sums->response.all++;
-        sums->response.good += met_at != 0 && met_at <= due;
-    }
     if (met_at == 0 && due <= until && asked->red_at[c] < due && asked->last_at < due)
         *forgotten = true;
 }
@@ -142,10 +161,7 @@ static void add_order(struct asked *asked, struct json root)
     sums->orders++;
     sums->open += open;
     sums->forgotten += open && forgotten;
-    sums->resolution.all++;
-    sums->resolution.good += done;
-    sums->satisfaction.all += asked->stars > 0;
-    sums->satisfaction.good += asked->stars >= 4;
+    sums->done += done;
 }
 
 /* 1 when there is more to ask, 0 when the order was added, -1 and the error. */
@@ -179,7 +195,7 @@ static void on_answer(void *ctx, int status, struct span body)
     else if (read_order(asked, body) == 1 && ask(asked) == 0)
         return;
     forget(asked);
-    tell_when_done(check);
+    go_on(check);
 }
 
 static int ask(struct asked *asked)
@@ -192,22 +208,14 @@ static int ask(struct asked *asked)
     return 0;
 }
 
-struct demo_check *demo_check_new(const struct demo_check_options *options, struct err *err)
+static void on_order(void *ctx, struct span id)
 {
-    struct demo_check *check = mem_zalloc(1, sizeof *check);
-    if (check == NULL)
-        (void)err_set(err, ERR_NOMEM, "out of memory");
-    else
-        check->options = *options;
-    return check;
-}
-
-int demo_check_order(struct demo_check *check, struct span id, struct err *err)
-{
+    struct demo_check *check = ctx;
     struct asked *asked = mem_zalloc(1, sizeof *asked);
-    if (asked == NULL || id.len >= ID_MOST) {
+    if (asked == NULL || id.len >= ID_MOST || ledger_mark(check->ledger, id, LEDGER_ORDER) < 0) {
         mem_free(asked);
-        return err_set(err, ERR_NOMEM, "out of memory");
+        (void)err_set(&check->err, ERR_NOMEM, "out of memory");
+        return;
     }
     asked->check = check;
     memcpy(asked->id, id.ptr, id.len);
@@ -216,17 +224,32 @@ int demo_check_order(struct demo_check *check, struct span id, struct err *err)
     if (asked->next != NULL)
         asked->next->link = &asked->next;
     check->asked = asked;
-    if (ask(asked) == 0)
-        return 0;
-    *err = check->err;
-    forget(asked);
-    return -1;
+    if (ask(asked) < 0)
+        forget(asked);
 }
 
-void demo_check_finish(struct demo_check *check)
+static void on_all_found(void *ctx, const struct err *err)
 {
-    check->finished = true;
-    tell_when_done(check);
+    struct demo_check *check = ctx;
+    if (err != NULL)
+        check->err = *err;
+    check->all_found = true;
+    go_on(check);
+}
+
+struct demo_check *demo_check_start(const struct demo_check_options *options, struct err *err)
+{
+    struct demo_check *check = mem_zalloc(1, sizeof *check);
+    if (check != NULL) {
+        check->options = *options;
+        check->ledger = ledger_copy(options->ledger);
+    }
+    if (check == NULL || check->ledger == NULL)
+        (void)err_set(err, ERR_NOMEM, "out of memory");
+    else if (demo_crew_count_orders(options->crew, on_order, on_all_found, check, err) == 0)
+        return check;
+    demo_check_free(&check);
+    return NULL;
 }
 
 void demo_check_free(struct demo_check **checkp)
@@ -237,5 +260,6 @@ void demo_check_free(struct demo_check **checkp)
         return;
     while (check->asked != NULL)
         forget(check->asked);
+    ledger_free(&check->ledger);
     mem_free(check);
 }

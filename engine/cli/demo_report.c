@@ -221,10 +221,32 @@ static double ms(uint64_t ns)
     return (double)ns / 1e6;
 }
 
-static void print_rate(const char *name, struct demo_rate rate)
+static void print_shares(const struct demo_share *shares, size_t count)
 {
-    printf("    %-26s%8.1f %%  %" PRIu64 " of %" PRIu64 "\n", name,
-           rate.all == 0 ? 0 : 100.0 * (double)rate.good / (double)rate.all, rate.good, rate.all);
+    for (size_t i = 0; i < count; i++) {
+        const struct demo_share *one = &shares[i];
+        printf("    %-28s", one->name);
+        if (one->of == 0)
+            printf("%9s", "-");
+        else
+            printf("%7.1f %%", 100 * one->share);
+        printf("  of %" PRId64, one->of);
+        if (one->target > 0)
+            printf(", target %.0f %%%s", 100 * one->target,
+                   one->of == 0 || one->share >= one->target ? "" : ": missed");
+        printf("\n");
+    }
+}
+
+static void print_kpi(const struct demo_kpi *kpi)
+{
+    printf("  the three rates\n");
+    print_shares(kpi->rates, DEMO_KPI_RATES);
+    printf("  the targets\n");
+    print_shares(kpi->targets, DEMO_KPI_TARGETS);
+    printf("    %-28s%6.1f min, target %.0f min%s\n", "first_response (mean)",
+           kpi->mean_response_s / 60, kpi->target_response_s / 60,
+           kpi->mean_response_s <= kpi->target_response_s ? "" : ": missed");
 }
 
 static void print_sums(const struct demo_sums *sums)
@@ -240,15 +262,12 @@ static void print_sums(const struct demo_sums *sums)
            ", rated %" PRIu64 ", open at the end %" PRIu64 "\n",
            n[STEP_HAND_OVER], n[STEP_ESCALATE], n[STEP_RETURN], n[STEP_TRANSFER], n[STEP_REVIEW],
            n[STEP_REOPEN], n[STEP_RATE], sums->open);
-    printf("  rates\n");
-    print_rate("response in time", sums->response);
-    print_rate("resolution", sums->resolution);
-    print_rate("satisfaction", sums->satisfaction);
+    print_kpi(&sums->kpi);
 }
 
 void demo_report_end(struct demo_report *report, const struct demo_result *result)
 {
-    const struct ledger_count c = ledger_count(result->ledger);
+    const struct ledger_count c = result->sums == NULL ? result->given : result->sums->ledger;
     printf("\n");
     if (result->feed != NULL) {
         const struct hist *h = demo_feed_latency(result->feed);

@@ -29,8 +29,8 @@ void demo_report_hour(struct demo_report *report, int64_t at, const struct demo_
 /* How it ended. */
 struct demo_result {
     const struct demo_feed *feed; /* may be NULL */
-    const struct ledger *ledger;
-    const struct demo_sums *sums; /* NULL: it did not come to that */
+    struct ledger_count given;    /* what was acknowledged and taken */
+    const struct demo_sums *sums; /* what was found in the end; NULL: it did not come to that */
     size_t complaints;
     const struct err *err; /* why it failed, or NULL */
 };
