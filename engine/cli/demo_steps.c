@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLIENTS = 8, ANSWER_MS = 10000, RETRY_MS = 100, PATH_BYTES = 160, HEADERS_BYTES = 160 };
+enum { CLIENTS = 64, ANSWER_MS = 10000, RETRY_MS = 100, PATH_BYTES = 160, HEADERS_BYTES = 160 };
 
 /* One request, until it is answered for good. */
 struct request {
