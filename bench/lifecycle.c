@@ -54,7 +54,7 @@ static const char help[] =
     "  --lives N        in each round (8000)\n"
     "  --warmup N       lives before, that are not measured (500)\n"
     "  --rounds N       of each of the two (5)\n"
-    "  --connections N  lives at a time (128)\n"
+    "  --connections N  lives at a time (256)\n"
     "  --jiesu FILE     the engine (../jiesu beside this tool)\n"
     "  --out FILE       write the figures there as JSON\n"
     "  --help           this text\n"
@@ -575,7 +575,7 @@ int main(int argc, char **argv)
                         .lives = 8000,
                         .warmup = 500,
                         .rounds = 5,
-                        .connections = 128};
+                        .connections = 256};
     int bad = 0;
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 'h')
