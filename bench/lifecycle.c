@@ -54,7 +54,7 @@ static const char help[] =
     "  --lives N        in each round (8000)\n"
     "  --warmup N       lives before, that are not measured (500)\n"
     "  --rounds N       of each of the two (5)\n"
-    "  --connections N  lives at a time (128)\n"
+    "  --connections N  lives at a time (256)\n"
     "  --jiesu FILE     the engine (../jiesu beside this tool)\n"
     "  --out FILE       write the figures there as JSON\n"
     "  --help           this text\n"
@@ -321,20 +321,27 @@ static int make_group(struct maker *maker, const struct demo_texts *texts, uint6
     return 0;
 }
 
-static int make_calls(const struct options *o, const struct demo_texts *texts, struct calls *calls,
-                      struct err *err)
+static int make_groups(const struct options *o, struct maker *maker, const struct demo_texts *texts,
+                       struct calls *calls, struct err *err)
 {
-    struct maker *maker = maker_open(o->rules, err);
     struct life *lives = mem_zalloc(o->connections, sizeof(*lives));
-    int result = maker == NULL ? -1 : 0;
     if (lives == NULL)
-        result = err_set(err, ERR_NOMEM, "out of memory");
+        return err_set(err, ERR_NOMEM, "out of memory");
+    int result = 0;
     for (uint64_t from = 0; result == 0 && from < o->lives; from += o->connections) {
         const uint64_t left = o->lives - from;
         result = make_group(maker, texts, from, lives,
                             left < o->connections ? left : o->connections, calls, err);
     }
     mem_free(lives);
+    return result;
+}
+
+static int make_calls(const struct options *o, const struct demo_texts *texts, struct calls *calls,
+                      struct err *err)
+{
+    struct maker *maker = maker_open(o->rules, err);
+    const int result = maker == NULL ? -1 : make_groups(o, maker, texts, calls, err);
     maker_close(&maker);
     return result;
 }
@@ -408,7 +415,7 @@ static int compare_double(const void *left, const void *right)
 /* The median of one number of all rounds; offset says which. */
 static double median(const struct round *rounds, uint64_t count, size_t offset)
 {
-    double values[ROUNDS_MAX];
+    double values[ROUNDS_MAX] = {0};
     for (uint64_t i = 0; i < count; i++)
         memcpy(&values[i], (const char *)&rounds[i] + offset, sizeof(values[i]));
     qsort(values, count, sizeof(*values), compare_double);
@@ -568,7 +575,7 @@ int main(int argc, char **argv)
                         .lives = 8000,
                         .warmup = 500,
                         .rounds = 5,
-                        .connections = 128};
+                        .connections = 256};
     int bad = 0;
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 'h')

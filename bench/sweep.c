@@ -57,7 +57,7 @@ enum {
     RESOLVE_MS = 86400000, /* the one clock */
     LEVELS = WARNING_COUNT - 1
 };
-static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; /* Crockford's */
+static const struct span digits = {"0123456789ABCDEFGHJKMNPQRSTVWXYZ", 32}; /* Crockford's */
 
 static const char help[] =
     "sweep [options]: how late two engines warn, with many orders open\n"
@@ -116,7 +116,7 @@ static void number_id(struct id *id, struct span community, int64_t at, uint64_t
     id_make(id, community, at);
     char *end = id->text + id_span(id).len;
     for (int i = 1; i <= INDEX_DIGITS; i++, number /= 32)
-        end[-i] = digits[number % 32];
+        end[-i] = digits.ptr[number % 32];
 }
 
 /* The other way; UINT64_MAX when it is none of ours. */
@@ -124,10 +124,10 @@ static uint64_t id_number(struct span ulid)
 {
     uint64_t number = 0;
     for (size_t i = ulid.len - INDEX_DIGITS; ulid.len == ID_ULID_BYTES && i < ulid.len; i++) {
-        const char *digit = memchr(digits, ulid.ptr[i], 32);
-        if (digit == NULL)
+        const ptrdiff_t digit = span_find_char(digits, ulid.ptr[i]);
+        if (digit < 0)
             return UINT64_MAX;
-        number = number * 32 + (uint64_t)(digit - digits);
+        number = number * 32 + (uint64_t)digit;
     }
     return ulid.len == ID_ULID_BYTES ? number : UINT64_MAX;
 }
@@ -642,7 +642,7 @@ static int take_option(struct options *o, int c)
 int main(int argc, char **argv)
 {
     static struct sweep sweep;
-    struct result results[SIZES_MAX];
+    struct result results[SIZES_MAX] = {{.open = 0}};
     char program[PATH_MAX];
     struct options o = {.rules = "rules",
                         .jiesu = engine_program(program, sizeof(program)),

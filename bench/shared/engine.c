@@ -147,19 +147,23 @@ pid_t engine_redis_pid(const char *dir)
     return read_text(path, text, sizeof(text)) <= 0 ? 0 : (pid_t)strtol(text, NULL, 10);
 }
 
-/* The numbers behind the name in brackets: the 12th and 13th are user and system time in ticks. */
+/* Of the words behind the name in brackets the 12th and 13th are user and system time in ticks. */
 double process_cpu_s(pid_t pid)
 {
     char path[64], text[1024];
-    unsigned long user = 0, system = 0;
+    uint64_t ticks = 0, sum = 0;
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (pid <= 0 || read_text(path, text, sizeof(text)) <= 0)
+    const char *behind =
+        pid > 0 && read_text(path, text, sizeof(text)) > 0 ? strrchr(text, ')') : NULL;
+    if (behind == NULL)
         return 0;
-    const char *behind = strrchr(text, ')');
-    if (behind == NULL || sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                                 &user, &system) != 2)
-        return 0;
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    struct span rest = span_str(behind + 2);
+    for (int word = 1; word <= 13; word++) {
+        const struct span s = span_cut(&rest, ' ');
+        if (word >= 12 && span_to_u64(s, UINT64_MAX, &ticks) == 0)
+            sum += ticks;
+    }
+    return (double)sum / (double)sysconf(_SC_CLK_TCK);
 }
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *where)
