@@ -24,7 +24,7 @@
 
 enum {
     PASSES = 8,
-    ROUND_BATCHES = 16,
+    ROUND_BATCHES = 64,
     OTHERS_MS = 1500,
     RENEW_MS = 1500,
     TRIM_ROUNDS = 20,
