@@ -35,6 +35,10 @@ static void test_names(void **state)
     assert_key(key_stat(SPAN("c1"), 20260301, SPAN("grid")), "jiesu:{c1}:stat:20260301:grid");
     assert_key(key_claim((struct hash128){.hi = 1, .lo = UINT64_MAX}),
                "jiesu:claim:0000000000000001ffffffffffffffff");
+    assert_key(key_dead(SPAN("c1"), SPAN("mini")), "jiesu:{c1}:dead:mini");
+    assert_key(key_dead_orders(SPAN("c1"), SPAN("mini")), "jiesu:{c1}:dead:mini:orders");
+    assert_key(key_dead_replay(SPAN("c1"), SPAN("mini")), "jiesu:{c1}:dead:mini:replay");
+    assert_key(key_hook(SPAN("c1"), SPAN("mini")), "jiesu:{c1}:hook:mini");
 }
 
 static void test_order_key_is_read_back(void **state)
