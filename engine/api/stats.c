@@ -125,6 +125,7 @@ static int read_days(struct kpi *kpi)
         return bad_query(kpi->x,
                          "from must not be later than to, which is today unless it is given");
     kpi->days = (size_t)((kpi->to - kpi->from) / CLOCK_DAY_MS) + 1;
+    _Static_assert(LIMIT_KPI_DAYS == 366, "the message says so");
     if (kpi->days > LIMIT_KPI_DAYS)
         return bad_query(kpi->x, "from and to are too far apart; ask for at most 366 days");
     return 0;

@@ -130,8 +130,8 @@ static void on_dispatcher_stopped(void *ctx)
         http_loop_join(&e->loops[i]);
     e->loop_count = 0;
     duty_close(&e->duty);
-    sweeper_close(&e->sweeper);
     projector_close(&e->projector);
+    sweeper_close(&e->sweeper);
     dispatcher_free(&e->dispatcher);
     stop_child(e);
 }
@@ -250,6 +250,20 @@ static int open_dispatcher(struct engine *e, struct err *err)
     return e->dispatcher == NULL ? -1 : 0;
 }
 
+static int open_projector(struct engine *e, struct err *err)
+{
+    (void)snprintf(e->id, sizeof(e->id), "%ld-%016llx", (long)getpid(),
+                   (unsigned long long)hash_seed());
+    const struct projector_options options = {.loop = &e->loop,
+                                              .target = e->target,
+                                              .library = functions_lua,
+                                              .engine = e->id,
+                                              .policy = current_policy,
+                                              .ctx = e};
+    e->projector = projector_new(&options, err);
+    return e->projector == NULL ? -1 : 0;
+}
+
 static void write_note(const struct life_step *step, struct buf *out)
 {
     const struct step_body body = {.step = *step};
@@ -266,20 +280,6 @@ static int open_sweeper(struct engine *e, struct err *err)
                                             .write_note = write_note};
     e->sweeper = sweeper_new(&e->loop, &options, err);
     return e->sweeper == NULL ? -1 : 0;
-}
-
-static int open_projector(struct engine *e, struct err *err)
-{
-    (void)snprintf(e->id, sizeof(e->id), "%ld-%016llx", (long)getpid(),
-                   (unsigned long long)hash_seed());
-    const struct projector_options options = {.loop = &e->loop,
-                                              .target = e->target,
-                                              .library = functions_lua,
-                                              .engine = e->id,
-                                              .policy = current_policy,
-                                              .ctx = e};
-    e->projector = projector_new(&options, err);
-    return e->projector == NULL ? -1 : 0;
 }
 
 /* "127.0.0.1:8080" or "[::1]:8080"; its form was checked by config. */

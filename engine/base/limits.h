@@ -51,7 +51,7 @@
     X(EVENTS_WARN, 1000000, "events",                                                              \
       "of one community that a consumer has not read; over it a warning")                          \
     X(EVENTS_LEASE_MS, 5000, "ms", "until another engine reads on for one that fell silent")       \
-    X(FIGURES_BATCH, 128, "events", "counted into the figures by one call")                        \
+    X(FIGURES_BATCH, 64, "events", "counted into the figures by one call")                         \
     X(FIGURES_PERIOD_MS, 250, "ms", "between two looks for events that are not counted yet")       \
     X(KPI_DAYS, 366, "days", "asked for by one query of the figures; over it 400")                 \
     X(KPI_HASHES, 20000, "hashes",                                                                 \

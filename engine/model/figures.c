@@ -265,26 +265,24 @@ static void add_all(const struct figures_part *part, enum figures_by by, int64_t
         add(ctx, part->day, by, part->by[by], part->items[i].metric, sign * part->items[i].count);
 }
 
+/* The count of the metric when it is the list's next, which is then passed; else 0. */
+static int64_t take(const struct figures_part *part, size_t *at, unsigned metric)
+{
+    return *at < part->count && part->items[*at].metric == metric ? part->items[(*at)++].count : 0;
+}
+
 /* Both lists rise: they are merged. */
 static void add_difference(const struct figures_part *before, const struct figures_part *after,
                            enum figures_by by, figures_add *add, void *ctx)
 {
     size_t b = 0, a = 0;
     while (b < before->count || a < after->count) {
-        const struct figures_item *old = b < before->count ? &before->items[b] : NULL;
-        const struct figures_item *new = a < after->count ? &after->items[a] : NULL;
-        unsigned metric = new != NULL ? new->metric : old->metric;
-        int64_t count = 0;
-        if (old != NULL && old->metric < metric)
-            metric = old->metric;
-        if (new != NULL &&new->metric == metric) {
-            count += new->count;
-            a++;
-        }
-        if (old != NULL && old->metric == metric) {
-            count -= old->count;
-            b++;
-        }
+        unsigned metric = FIGURES_METRICS;
+        if (b < before->count)
+            metric = before->items[b].metric;
+        if (a < after->count && after->items[a].metric < metric)
+            metric = after->items[a].metric;
+        const int64_t count = take(after, &a, metric) - take(before, &b, metric);
         if (count != 0)
             add(ctx, after->day, by, after->by[by], metric, count);
     }

@@ -21,8 +21,8 @@ end
 -- MULTI (a torn tail after a power cut), Redis 7.0 cuts it after the last whole command, and leaves the MULTI
 -- open. What it did not carry out is right in memory, since we send it again; but at the next start the open MULTI
 -- swallows what follows, its commands are carried out after all, and a queue entry would be there twice. All
--- else that we write is the same when it is written again. So the first create on each queue after a start of
--- Redis writes the queue as it is into the file, whole, which undoes what an open MULTI before it may do.
+-- else that we write is the same when it is written again. So the first write to each queue, or list of notices, after
+-- a start of Redis writes it as it is into the file, whole, which undoes what an open MULTI before it may do.
 -- This table lives as long as the process of Redis does, which is just as long as it must.
 local fenced = {}
 
@@ -518,8 +518,8 @@ local function entries(queue, consumer, most, from)
   return got and got[1][2] or {}
 end
 
--- jiesu_queue KEYS urgent normal ARGV consumer most -> the answers (JSON) of at most `most` orders: urgent
--- before normal, in each those delivered before, then new ones. An entry that was deleted, or whose order
+-- jiesu_queue KEYS queue ... ARGV consumer most -> the answers (JSON) of at most `most` orders: of the queues in the
+-- order given, in each those delivered before, then new ones. An entry that was deleted, or whose order
 -- is gone, is acknowledged and left out.
 local function queue(keys, argv)
   local orders = string.match(keys[1], '^jiesu:{[^}]*}:') .. 'order:'
@@ -623,9 +623,10 @@ local function trim(keys, argv)
   return {length - removed, removed}
 end
 
--- jiesu_uncounted KEYS events cursors lapse ARGV consumer now most field ... -> {cursor, next, lag, {ulid, value ...} ...}:
--- the consumer's cursor, the id of the last of at most `most` events after it, for how many ms the first of them
--- has waited, and the fields of the orders of these events and of those in lapse before `now`, each order once.
+-- jiesu_uncounted KEYS events cursors lapse ARGV consumer now most field ...
+-- -> {cursor, next, lag, {ulid, value ...} ...}: the consumer's cursor, the id of the last of at most `most` events
+-- after it, for how many ms the first of them has waited, and the fields of the orders of these events and of
+-- those in lapse before `now`, each order once.
 local function uncounted(keys, argv)
   local at, most = redis.call('HGET', keys[2], argv[1]) or '0-0', argv[3]
   local events = redis.call('XRANGE', keys[1], '(' .. at, '+', 'COUNT', most)

@@ -24,7 +24,7 @@
 
 enum {
     PASSES = 8,
-    ROUND_BATCHES = 16,
+    ROUND_BATCHES = 64,
     OTHERS_MS = 1500,
     RENEW_MS = 1500,
     TRIM_ROUNDS = 20,
@@ -35,6 +35,7 @@ struct area {
     struct span name;  /* borrows from the policy */
     int64_t leased_at; /* steady ms; 0: not ours */
     int64_t others;    /* steady ms until which it is left to another engine */
+    bool cleared;      /* of the cursors of consumers that there are no more */
 };
 
 struct pass {
@@ -180,6 +181,26 @@ static void pass_look(struct pass *pass)
         pass_next(pass);
 }
 
+static void on_cleared(void *ctx, int64_t dropped, const struct err *err)
+{
+    struct pass *pass = ctx;
+    pass->area->cleared = err == NULL;
+    if (dropped > 0)
+        log_write(LOG_INFO, "events", "consumers_dropped", LOG_SPAN("community", pass->area->name),
+                  LOG_INT("consumers", dropped));
+    pass_look(pass);
+}
+
+/* The first time, cursors that nobody moves any more go. */
+static void pass_clear(struct pass *pass)
+{
+    struct projector *p = pass->projector;
+    if (p->options.consumer_count == 0 || pass->area->cleared ||
+        events_keep_consumers(p->redis, pass->area->name, p->options.consumers,
+                              p->options.consumer_count, on_cleared, pass, NULL) < 0)
+        pass_look(pass);
+}
+
 static void on_leased(void *ctx, int64_t ours, const struct err *err)
 {
     struct pass *pass = ctx;
@@ -187,7 +208,7 @@ static void on_leased(void *ctx, int64_t ours, const struct err *err)
     if (err == NULL && ours == 0)
         pass->area->others = clock_steady_ms() + OTHERS_MS;
     if (pass->area->leased_at != 0)
-        pass_look(pass);
+        pass_clear(pass);
     else
         pass_next(pass);
 }

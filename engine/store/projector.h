@@ -32,6 +32,11 @@ struct projector_options {
     /* A new reference to the policy in force, which the projector drops. On the loop. */
     struct policy *(*policy)(void *ctx);
     void *ctx;
+    /* All that read events, this one ("figures") among them: the cursors of others, which would keep
+     * events for ever, are dropped once per start and community. None: all stay. They live as long
+     * as the projector, and are the same in all engines of one Redis. */
+    const struct span *consumers;
+    size_t consumer_count;
     uint32_t period_ms; /* zero takes the value of limits.h */
 };
 

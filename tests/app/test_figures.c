@@ -410,6 +410,8 @@ static void await_counted(void)
 
 /* ---- engines ---- */
 
+static const struct span consumers[] = {{"figures", 7}, {"hook:here", 9}};
+
 /* Two of the same name both have the lease. */
 static void start_engine(size_t i, const char *name)
 {
@@ -418,6 +420,8 @@ static void start_engine(size_t i, const char *name)
                                               .library = functions_lua,
                                               .engine = name,
                                               .policy = take_policy,
+                                              .consumers = consumers,
+                                              .consumer_count = 2,
                                               .period_ms = 5};
     struct err err = {0};
     projectors[i] = projector_new(&options, &err);
@@ -673,6 +677,20 @@ static void test_strange_orders(void **state)
     freeReplyObject(exists);
 }
 
+/* A cursor that nobody moves any more goes, those of others stay. */
+static void test_consumers(void **state)
+{
+    (void)state;
+    populate(1);
+    tell("HSET jiesu:{bihu}:cursors hook:here 0-0 hook:gone 0-0");
+    start_engine(0, "one");
+    await_counted();
+    redisReply *left = ask("HMGET jiesu:{bihu}:cursors hook:here hook:gone");
+    assert_string_equal(left->element[0]->str, "0-0");
+    assert_int_equal(left->element[1]->type, REDIS_REPLY_NIL);
+    freeReplyObject(left);
+}
+
 /* Whichever allocation fails, the next round makes it good. */
 static void test_memory(void **state)
 {
@@ -701,6 +719,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_forgetful_redis, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lapse, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_strange_orders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_consumers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
