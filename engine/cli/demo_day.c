@@ -199,7 +199,7 @@ static void on_answer(void *ctx, int status, struct span body)
     if (json_parse(day->options.json, body, &root, NULL) == 0 && json_get(root, name, &value) &&
         json_type(value) == JSON_STRING)
         state = json_string(value);
-    if (status == 200 || status == 202) {
+    if (status == 200) {
         after(day, &act, state);
     } else if (status == 409 || status == 403) {
         too_late(day, &act, state);

@@ -73,13 +73,14 @@ static void retry(struct request *r)
     (void)uv_timer_start(&r->again, on_again, RETRY_MS, 0);
 }
 
-/* 409 is the engine's word when it says why; else the same key is still in progress. */
+/* 409 is the engine's word when it says why; else the same key is still in progress. 202 says that a
+ * step will be tried: asked again with its key, the engine tells what came of it. */
 static bool is_final(const struct http_response *response)
 {
     static const char why[] = "\"reason\"";
     if (response->status == 409)
         return memmem(response->body.ptr, response->body.len, why, sizeof why - 1) != NULL;
-    return response->status != 0 && response->status != 503;
+    return response->status != 0 && response->status != 202 && response->status != 503;
 }
 
 static void on_response(void *ctx, const struct http_response *response)

@@ -53,6 +53,7 @@ same "the first engine lives on" ok "$(curl -s "http://127.0.0.1:$port/livez")"
 stop_engine
 
 # A clock for demonstrations: it shows what it is told to, runs on faster, and the log says that it is not real.
+: >"$DIR/log"
 began=$(date -u -d '-1 minute' +%Y-%m-%dT%H:%M:%SZ)
 "$JIESU" serve --config "$DIR/conf" --rules rules --data "$DIR/data" --clock-speed 60 --clock-began "$began" \
     --clock-origin 2026-03-02T08:00:00+08:00 2>"$DIR/log" &
