@@ -116,7 +116,8 @@ $(B)/jiesu: $(B)/engine/cli/main.o $(CLI) $(LIBS)
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Tests: tests/<room>/test_*.c, each a cmocka program; tests/<room>/support*.c are shared by that room.
+# Tests: tests/<room>/test_*.c, each a cmocka program; tests/<room>/support*.c are shared by that room, and
+# by those that name it in supports_<room>.
 below_base := engine/base
 below_classifiers := classifiers engine/base
 below_model := engine/model $(below_classifiers)
@@ -124,11 +125,12 @@ below_http := engine/http engine/base
 below_store := engine/store engine/http $(below_model)
 below_api := engine/api engine/http engine/store $(below_model)
 below_app := $(ROOMS)
+supports_app := store
 TEST_ROOMS := base classifiers model http store api app
 TESTS := $(foreach r,$(TEST_ROOMS),$(patsubst %.c,$(B)/%,$(wildcard tests/$(r)/test_*.c)))
 
 define test_rule
-$(B)/tests/$(1)/test_%: $(B)/tests/$(1)/test_%.o $(patsubst %.c,$(B)/%.o,$(wildcard tests/$(1)/support*.c)) $(foreach r,$(below_$(1)),$(call lib,$(r)))
+$(B)/tests/$(1)/test_%: $(B)/tests/$(1)/test_%.o $(patsubst %.c,$(B)/%.o,$(foreach r,$(1) $(supports_$(1)),$(wildcard tests/$(r)/support*.c))) $(foreach r,$(below_$(1)),$(call lib,$(r)))
 	$$(call say,link,$$@)
 	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -lcmocka $$(LDLIBS)
 test-$(1): $(patsubst %.c,$(B)/%,$(wildcard tests/$(1)/test_*.c))

@@ -235,11 +235,11 @@ static const struct {
     rules_read_doc *read;
     bool required;
 } top_files[] = {
-    {"calendar.yaml", NULL, false},     {"sla.yaml", NULL, true},
-    {"process.yaml", NULL, false},      {"negations.yaml", NULL, false},
-    {"conditions.yaml", NULL, false},   {"urgency.yaml", read_urgency, true},
-    {"kinds.yaml", read_kinds, true},   {"tags.yaml", read_tags, true},
-    {"review.yaml", read_review, true},
+    {"calendar.yaml", NULL, false},       {"sla.yaml", NULL, true},
+    {"process.yaml", NULL, false},        {"targets.yaml", NULL, false},
+    {"negations.yaml", NULL, false},      {"conditions.yaml", NULL, false},
+    {"urgency.yaml", read_urgency, true}, {"kinds.yaml", read_kinds, true},
+    {"tags.yaml", read_tags, true},       {"review.yaml", read_review, true},
 };
 enum { TOP_FILES = sizeof top_files / sizeof *top_files };
 
@@ -255,9 +255,8 @@ static int refuse_strangers(const struct rules_reader *r)
             return err_set(
                 r->err, ERR_INVALID,
                 "%s: no such rule file is known; move it to categories/ or directory/, or "
-                "correct its name (calendar, sla, process, negations, conditions, urgency, kinds, "
-                "tags, "
-                "review)",
+                "correct its name (calendar, sla, process, targets, negations, conditions, "
+                "urgency, kinds, tags, review)",
                 file->path);
     }
     return 0;

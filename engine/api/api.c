@@ -3,6 +3,7 @@
  */
 #include "engine/api/api_private.h"
 
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
@@ -18,6 +19,8 @@ static const struct http_route routes[] = {
      "application/json", 0},
     {HTTP_POST_, "/v1/steps", steps_post, LIMIT_HTTP_BATCH_BYTES, "application/x-ndjson", 0},
     {HTTP_GET_, "/v1/workers/{id}/queue", workers_queue, 0, NULL, 0},
+    {HTTP_GET_, "/v1/stats/kpi", stats_kpi, 0, NULL, 0},
+    {HTTP_GET_, "/v1/workers/{id}/notices", workers_notices, 0, NULL, 0},
     {HTTP_GET_, "/v1/rules", rules_get, 0, NULL, 0},
     {HTTP_POST_, "/v1/rules/reload", rules_reload, 0, NULL, 0},
     {HTTP_GET_, "/livez", health_live, 0, NULL, 0},
@@ -180,6 +183,36 @@ int api_path_id(struct http_exchange *x, struct id *id)
         return 0;
     api_not_found(x, "an order's id is <community>.<26 characters>; this is none");
     return -1;
+}
+
+void api_member_time(struct json_writer *w, const char *key, int64_t ms)
+{
+    char text[CLOCK_RFC3339_BYTES];
+    if (ms != 0)
+        json_member_str(w, key, clock_format(ms, text));
+}
+
+void api_member_allowed(struct json_writer *w, bool resident, struct span state)
+{
+    enum order_state known;
+    json_key(w, "allowed");
+    json_open_array(w);
+    if (order_state_parse(state, &known) == 0) {
+        for (enum order_step s = 0; s < ORDER_STEP_COUNT; s++) {
+            if (order_step_allowed(s, resident, known))
+                json_write_str(w, order_step_name(s));
+        }
+    }
+    json_close_array(w);
+}
+
+int64_t api_query_number(const struct http_request *r, const char *name, uint64_t max, int64_t dflt)
+{
+    const struct span value = http_query(r, name);
+    uint64_t n = 0;
+    if (value.ptr == NULL)
+        return dflt;
+    return span_to_u64(value, max, &n) < 0 ? -1 : (int64_t)n;
 }
 
 /* The request's Idempotency-Key: 1, 0 when there is none, -1 when it is not one good key. */

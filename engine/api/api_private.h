@@ -9,6 +9,8 @@
 #include "engine/api/waiters.h"
 #include "engine/base/buf.h"
 #include "engine/http/json.h"
+#include "engine/http/json_writer.h"
+#include "engine/model/order.h"
 
 struct api {
     struct api_options options;
@@ -26,8 +28,9 @@ struct api {
 http_handler complaints_post, complaints_get, complaints_step;
 http_handler classify_post;
 http_handler orders_get_one, orders_step, steps_post;
-http_handler workers_queue;
+http_handler workers_queue, workers_notices;
 http_handler rules_get, rules_reload;
+http_handler stats_kpi;
 http_handler health_live, health_ready, health_metrics;
 
 /* An answer in JSON from a buf: 503 when the buf failed. Frees the buf. */
@@ -42,6 +45,14 @@ void api_problem(struct http_exchange *x, const struct err *err);
 int api_read_object(struct api *api, struct http_exchange *x, struct json *root);
 /* The order id in the path, or answers 404 and returns -1. */
 int api_path_id(struct http_exchange *x, struct id *id);
+
+/* A member in RFC 3339; nothing when ms is 0. */
+void api_member_time(struct json_writer *w, const char *key, int64_t ms);
+/* "allowed": the steps that staff, or the resident, may take in the state of that name. */
+void api_member_allowed(struct json_writer *w, bool resident, struct span state);
+/* A query parameter as a number in [0, max]; dflt when it is absent. -1 when it is bad. */
+int64_t api_query_number(const struct http_request *r, const char *name, uint64_t max,
+                         int64_t dflt);
 
 /* The Idempotency-Key of a request: 1 and *claim (hashed with the path), 0 when there is none, -1
  * when it was bad and 400 was answered. part tells apart the lines of a batch. Needs no memory: for

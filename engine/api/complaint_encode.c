@@ -2,7 +2,7 @@
  * masked. */
 #include "engine/api/complaint_json.h"
 
-#include "engine/base/clock.h"
+#include "engine/api/api_private.h"
 #include "engine/http/json_writer.h"
 #include "engine/model/pii.h"
 
@@ -12,12 +12,6 @@ static void member_if(struct json_writer *w, const char *key, struct span s)
 {
     if (s.len > 0)
         json_member_string(w, key, s);
-}
-
-static void member_time(struct json_writer *w, const char *key, int64_t ms)
-{
-    char text[CLOCK_RFC3339_BYTES];
-    json_member_str(w, key, clock_format(ms, text));
 }
 
 void complaint_encode(const struct complaint *complaint, struct buf *out)
@@ -46,8 +40,7 @@ void complaint_encode(const struct complaint *complaint, struct buf *out)
         member_if(&w, "phone", complaint->resident_phone);
         json_close_object(&w);
     }
-    if (complaint->occurred_at != 0)
-        member_time(&w, "occurred_at", complaint->occurred_at);
+    api_member_time(&w, "occurred_at", complaint->occurred_at);
     if (complaint->attachment_count > 0) {
         json_key(&w, "attachments");
         json_open_array(&w);
@@ -158,10 +151,8 @@ static void write_deadlines(struct json_writer *w, const struct sla_deadlines *d
 {
     json_key(w, "deadlines");
     json_open_object(w);
-    for (enum sla_clock clock = 0; clock < CLOCK_COUNT; clock++) {
-        if (deadlines->by[clock] != 0)
-            member_time(w, sla_clock_member(clock), deadlines->by[clock]);
-    }
+    for (enum sla_clock clock = 0; clock < CLOCK_COUNT; clock++)
+        api_member_time(w, sla_clock_member(clock), deadlines->by[clock]);
     json_member_bool(w, "provisional", deadlines->provisional);
     json_close_object(w);
 }
@@ -172,7 +163,7 @@ void order_encode(const struct order *order, struct buf *out)
     json_open_object(&w);
     json_member_string(&w, "id", id_span(&order->id));
     json_member_str(&w, "status", order_state_name(ORDER_DISPATCHED));
-    member_time(&w, "created_at", order->created_at);
+    api_member_time(&w, "created_at", order->created_at);
     write_verdict(&w, &order->verdict);
     write_route(&w, &order->route);
     write_deadlines(&w, &order->deadlines);

@@ -181,7 +181,6 @@ static int write_progress(struct api *api, struct http_exchange *x, const struct
                           struct buf *out)
 {
     struct json_writer w = json_writer(out);
-    char time[CLOCK_RFC3339_BYTES];
     enum order_state state;
     (void)x;
     if (order_state_parse(view->state, &state) < 0)
@@ -190,16 +189,10 @@ static int write_progress(struct api *api, struct http_exchange *x, const struct
     json_member_string(&w, "id", id_span(&view->id));
     json_member_string(&w, "status", view->state);
     json_member_str(&w, "progress", order_state_progress(state));
-    json_member_str(&w, "created_at", clock_format(view->created_at, time));
+    api_member_time(&w, "created_at", view->created_at);
     json_member_string(&w, "category", view->category);
     json_member_string(&w, "kind", view->kind);
-    json_key(&w, "allowed");
-    json_open_array(&w);
-    for (enum order_step s = 0; s < ORDER_STEP_COUNT; s++) {
-        if (order_step_allowed(s, true, state))
-            json_write_str(&w, order_step_name(s));
-    }
-    json_close_array(&w);
+    api_member_allowed(&w, true, view->state);
     json_key(&w, "history");
     json_open_array(&w);
     int result = 0;

@@ -13,31 +13,30 @@
 
 enum { HISTORY_PAGE = 100 };
 
-static void member_time(struct json_writer *w, const char *key, int64_t ms)
+static void write_clock(struct json_writer *w, const struct order_clock *clock,
+                        const struct warning_shares *shares, int64_t now)
 {
-    char text[CLOCK_RFC3339_BYTES];
-    if (ms == 0)
-        return;
-    json_member_str(w, key, clock_format(ms, text));
+    json_open_object(w);
+    api_member_time(w, "due", clock->due);
+    api_member_time(w, "met_at", clock->met_at);
+    api_member_time(w, "asked_until", clock->asked);
+    json_member_double(w, "share", round(order_clock_share(clock, now) * 1000) / 1000);
+    json_member_str(w, "warning", warning_name(order_clock_warning(clock, shares, now)));
+    json_member_bool(w, "breached", order_clock_breached(clock, now));
+    json_member_bool(w, "extended", clock->extended);
+    json_close_object(w);
 }
 
-static void write_clocks(struct json_writer *w, const struct life *life, int64_t now)
+static void write_clocks(struct json_writer *w, const struct life *life,
+                         const struct warning_shares *shares, int64_t now)
 {
     json_key(w, "clocks");
     json_open_object(w);
     for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
-        const struct order_clock *clock = &life->clocks[c];
-        if (clock->due == 0)
+        if (life->clocks[c].due == 0)
             continue;
         json_key(w, sla_clock_name(c));
-        json_open_object(w);
-        member_time(w, "due", clock->due);
-        member_time(w, "met_at", clock->met_at);
-        member_time(w, "asked_until", clock->asked);
-        json_member_double(w, "share", round(order_clock_share(clock, now) * 1000) / 1000);
-        json_member_bool(w, "breached", order_clock_breached(clock, now));
-        json_member_bool(w, "extended", clock->extended);
-        json_close_object(w);
+        write_clock(w, &life->clocks[c], shares, now);
     }
     json_close_object(w);
 }
@@ -52,8 +51,10 @@ static void write_parties(struct json_writer *w, const struct life *life)
         const struct life_party *party = &life->parties[i];
         json_open_object(w);
         json_member_string(w, "department", party->department);
-        member_time(w, "report_by", party->report_by);
-        member_time(w, "reported_at", party->reported_at);
+        api_member_time(w, "report_by", party->report_by);
+        api_member_time(w, "reported_at", party->reported_at);
+        if (party->late)
+            json_member_bool(w, "late", true);
         if (party->stars != 0)
             json_member_i64(w, "stars", party->stars);
         json_close_object(w);
@@ -67,19 +68,16 @@ static void write_life(struct api *api, const struct life *life, struct json_wri
     const struct process_numbers *numbers = process_numbers(policy_process(policy));
     const int64_t now = clock_now_ms();
     json_member_str(w, "warning", warning_name(life_warning(life, &numbers->warnings, now)));
+    if (life->sla_class.len > 0)
+        json_member_string(w, "class", life->sla_class);
+    json_member_bool(w, "provisional", life->provisional);
+    write_clocks(w, life, &numbers->warnings, now);
     policy_unref(&policy);
-    write_clocks(w, life, now);
     write_parties(w, life);
-    member_time(w, "next_due", life_next_due(life));
+    api_member_time(w, "next_due", life_next_due(life));
     if (life->bounces > 0)
         json_member_i64(w, "returns", life->bounces);
-    json_key(w, "allowed");
-    json_open_array(w);
-    for (enum order_step s = 0; s < ORDER_STEP_COUNT; s++) {
-        if (order_step_allowed(s, false, life->state))
-            json_write_str(w, order_step_name(s));
-    }
-    json_close_array(w);
+    api_member_allowed(w, false, span_str(order_state_name(life->state)));
 }
 
 /* A page of the history, its texts masked: the newest, or those from a version on. */

@@ -50,31 +50,21 @@ static void answer(struct step_run *run, int status, struct span id, struct span
 
 static void answer_conflict(struct step_run *run, const struct outcome *outcome)
 {
-    struct buf extra = {0};
-    enum order_state state;
-    buf_str(&extra, "\"state\":");
-    struct json_writer w = json_writer(&extra);
-    json_write_string(&w, outcome->state);
-    buf_str(&extra, ",\"version\":");
-    buf_i64(&extra, outcome->version);
-    buf_str(&extra, ",\"reason\":");
-    struct json_writer reason = json_writer(&extra);
-    json_write_string(&reason, outcome->text);
-    buf_str(&extra, ",\"allowed\":");
-    struct json_writer allowed = json_writer(&extra);
-    json_open_array(&allowed);
-    if (order_state_parse(outcome->state, &state) == 0) {
-        for (enum order_step s = 0; s < ORDER_STEP_COUNT; s++) {
-            if (order_step_allowed(s, run->resident, state))
-                json_write_str(&allowed, order_step_name(s));
-        }
-    }
-    json_close_array(&allowed);
-    run->extra = api_keep(arena_of(run), &extra);
-    if (run->extra.ptr == NULL)
+    struct buf object = {0};
+    struct json_writer w = json_writer(&object);
+    json_open_object(&w);
+    json_member_string(&w, "state", outcome->state);
+    json_member_i64(&w, "version", outcome->version);
+    json_member_string(&w, "reason", outcome->text);
+    api_member_allowed(&w, run->resident, outcome->state);
+    json_close_object(&w);
+    const struct span kept = api_keep(arena_of(run), &object);
+    if (kept.ptr == NULL) {
         fail_nomem(run);
-    else
-        fail(run, 409, "stale-step", span_str(life_answer_text(outcome->text)));
+        return;
+    }
+    run->extra = span_sub(kept, 1, kept.len - 1); /* its members */
+    fail(run, 409, "stale-step", span_str(life_answer_text(outcome->text)));
 }
 
 static void answer_settled(struct step_run *run, const struct outcome *outcome, const struct id *id)
@@ -185,6 +175,22 @@ static int make_step_id(const struct step_run *run, const struct step_input *inp
     return 0;
 }
 
+/* What the holder should know though somebody else did it. */
+static struct span told(enum order_step step)
+{
+    switch (step) {
+    case STEP_GRANT:
+    case STEP_REFUSE:
+    case STEP_REVIEW:
+    case STEP_PARTY_REPORT:
+    case STEP_CANCEL:
+    case STEP_RATE:
+        return SPAN("=");
+    default:
+        return SPAN("");
+    }
+}
+
 static void submit(struct step_run *run, const struct policy *policy, const struct id *id,
                    struct step_body *body, const char *step_id)
 {
@@ -199,7 +205,8 @@ static void submit(struct step_run *run, const struct policy *policy, const stru
                                        .step_id = span_str(step_id),
                                        .step = &body->step,
                                        .returns_most = numbers->returns_most,
-                                       .note = buf_view(&note)};
+                                       .note = buf_view(&note),
+                                       .tell = told(run->step)};
     run->flight.ended = on_ended;
     run->flight.ctx = run;
     if (!buf_ok(&note) || record_step(&record, &fields, &scratch) < 0) {

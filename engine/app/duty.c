@@ -132,8 +132,8 @@ static void on_hash(struct duty *duty, const struct reply *reply, bool is_open)
 {
     for (size_t i = 0; i + 1 < reply_size(reply); i += 2) {
         const int64_t n = reply_integer(reply_at(reply, i + 1));
-        load_add(duty->fresh, reply_span(reply_at(reply, i)),
-                 is_open ? (struct load_of){.open = n} : (struct load_of){.last_at = n});
+        const struct load_of of = {.open = is_open ? n : 0, .last_at = is_open ? 0 : n};
+        load_add(duty->fresh, reply_span(reply_at(reply, i)), of);
     }
 }
 

@@ -18,10 +18,12 @@
 #include "engine/app/reload.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
+#include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/base/metric.h"
+#include "engine/store/projector.h"
 #include "engine/store/sweeper.h"
 #include "functions_lua.h"
 
@@ -38,6 +40,7 @@
 enum {
     HOST_BYTES = 128,
     LOG_FLUSH_MS = 1000,
+    ENGINE_ID_BYTES = 48,
     FILES = LIMIT_HTTP_CONNECTIONS + 1024 /* and what is not a taken connection */
 };
 
@@ -56,6 +59,8 @@ struct engine {
     struct sweeper *sweeper;
     struct load *load; /* what the workers have: duty reads it, the HTTP loops use it */
     struct duty *duty;
+    struct projector *projector; /* of the figures */
+    char id[ENGINE_ID_BYTES];    /* for leases: no other engine has it */
     struct http_loop *loops[LIMIT_THREADS];
     size_t loop_count;
     atomic_size_t loops_stopped;
@@ -125,6 +130,7 @@ static void on_dispatcher_stopped(void *ctx)
         http_loop_join(&e->loops[i]);
     e->loop_count = 0;
     duty_close(&e->duty);
+    projector_close(&e->projector);
     sweeper_close(&e->sweeper);
     dispatcher_free(&e->dispatcher);
     stop_child(e);
@@ -242,6 +248,20 @@ static int open_dispatcher(struct engine *e, struct err *err)
         .outbox_path = path, .target = e->target, .library = functions_lua};
     e->dispatcher = dispatcher_new(&e->loop, &options, err);
     return e->dispatcher == NULL ? -1 : 0;
+}
+
+static int open_projector(struct engine *e, struct err *err)
+{
+    (void)snprintf(e->id, sizeof(e->id), "%ld-%016llx", (long)getpid(),
+                   (unsigned long long)hash_seed());
+    const struct projector_options options = {.loop = &e->loop,
+                                              .target = e->target,
+                                              .library = functions_lua,
+                                              .engine = e->id,
+                                              .policy = current_policy,
+                                              .ctx = e};
+    e->projector = projector_new(&options, err);
+    return e->projector == NULL ? -1 : 0;
 }
 
 static void write_note(const struct life_step *step, struct buf *out)
@@ -379,7 +399,7 @@ static int start(struct engine *e, struct err *err)
     open_handles(e);
     reload_start(e->reload, config_bool(e->config, SETTING_WATCH));
     if (open_redis(e, err) < 0 || open_dispatcher(e, err) < 0 || open_sweeper(e, err) < 0 ||
-        open_duty(e, err) < 0)
+        open_duty(e, err) < 0 || open_projector(e, err) < 0)
         return -1;
     atomic_store(&e->accepting, true);
     if (open_loops(e, err) < 0)

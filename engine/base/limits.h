@@ -51,6 +51,12 @@
     X(EVENTS_WARN, 1000000, "events",                                                              \
       "of one community that a consumer has not read; over it a warning")                          \
     X(EVENTS_LEASE_MS, 5000, "ms", "until another engine reads on for one that fell silent")       \
+    X(FIGURES_BATCH, 64, "events", "counted into the figures by one call")                         \
+    X(FIGURES_PERIOD_MS, 250, "ms", "between two looks for events that are not counted yet")       \
+    X(KPI_DAYS, 366, "days", "asked for by one query of the figures; over it 400")                 \
+    X(KPI_HASHES, 20000, "hashes",                                                                 \
+      "days times communities of one query of the figures; over it 400")                           \
+    X(KPI_ROWS, 2000, "rows", "in one answer of figures; over it 400")                             \
     X(DISPATCH_WINDOW, 1024, "commands", "sent to Redis and not yet answered")                     \
     X(DISPATCH_QUEUE, 16384, "records", "committed and waiting in memory; over it read from disk") \
     X(SWEEP_MS, 100, "ms", "between two looks at what is due")                                     \

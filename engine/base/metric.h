@@ -85,6 +85,13 @@
       "Redis commands that were not answered in time")                                             \
     X(METRIC_REDIS_CHILD_STARTS, counter, "jiesu_redis_child_starts_total", "",                    \
       "starts of the embedded Redis")                                                              \
+    X(METRIC_FIGURES_ORDERS, counter, "jiesu_figures_orders_total", "",                            \
+      "orders looked at and counted into the figures")                                             \
+    X(METRIC_FIGURES_LOST_RACES, counter, "jiesu_figures_lost_races_total", "",                    \
+      "batches that another engine had counted, or whose orders had changed")                      \
+    X(METRIC_FIGURES_LAG, gauge, "jiesu_figures_lag_seconds", "",                                  \
+      "for how long the oldest event that is not in the figures has waited")                       \
+    X(METRIC_EVENTS, gauge, "jiesu_events", "", "events kept of the community that has most")      \
     X(METRIC_UNSTAFFED_GRIDS, gauge, "jiesu_unstaffed_places", "place=\"grid\"",                   \
       "places whose workers are all off shift")                                                    \
     X(METRIC_UNSTAFFED_DESKS, gauge, "jiesu_unstaffed_places", "place=\"desk\"",                   \

@@ -8,9 +8,10 @@
 
 enum { LOOK_MS = 20, TAKE_AT_ONCE = 100 };
 
-struct worker {
+/* The two streams that a worker has in one community. */
+struct desk {
     struct demo_crew *crew;
-    size_t index;
+    size_t index; /* of the worker */
     struct span id;
     struct key urgent, normal;
     bool joined;  /* its consumer groups exist */
@@ -21,7 +22,7 @@ struct demo_crew {
     struct demo_crew_options options;
     struct redis *redis;
     uv_timer_t look;
-    struct worker *workers;
+    struct desk *desks;
     size_t count;
     /* The SCAN under way. */
     void (*on_order)(void *ctx, struct span id);
@@ -39,12 +40,12 @@ static void ignore(void *ctx, const struct reply *reply, const struct err *err)
 /* A group that exists already (BUSYGROUP) is as good as a new one. */
 static void on_joined(void *ctx, const struct reply *reply, const struct err *err)
 {
-    struct worker *w = ctx;
+    struct desk *w = ctx;
     (void)reply;
     w->joined = err == NULL;
 }
 
-static void join(struct worker *w)
+static void join(struct desk *w)
 {
     const struct key *keys[2] = {&w->normal, &w->urgent};
     for (size_t i = 0; i < 2; i++) {
@@ -55,29 +56,21 @@ static void join(struct worker *w)
     }
 }
 
-static void acknowledge(struct worker *w, struct span stream, struct span entry)
-{
-    const struct span argv[] = {SPAN("XACK"), stream, SPAN("workers"), entry};
-    (void)redis_command(w->crew->redis, stream, sizeof(argv) / sizeof(argv[0]), argv, ignore, NULL,
-                        NULL);
-}
-
 /* [entry id, [field, value, ...]]: the order's id is the value of "id". */
-static void take(struct worker *w, struct span stream, const struct reply *entry)
+static void find(struct desk *w, struct span stream, const struct reply *entry)
 {
     const struct reply *fields = reply_at(entry, 1);
     for (size_t i = 0; i + 1 < reply_size(fields); i += 2) {
         if (!span_eq(reply_span(reply_at(fields, i)), SPAN("id")))
             continue;
-        w->crew->options.on_taken(w->crew->options.ctx, reply_span(reply_at(fields, i + 1)),
-                                  w->index, span_eq(stream, key_span(&w->urgent)));
+        w->crew->options.on_queued(w->crew->options.ctx, reply_span(reply_at(fields, i + 1)),
+                                   w->index, span_eq(stream, key_span(&w->urgent)));
     }
-    acknowledge(w, stream, reply_span(reply_at(entry, 0)));
 }
 
 static void on_read(void *ctx, const struct reply *reply, const struct err *err)
 {
-    struct worker *w = ctx;
+    struct desk *w = ctx;
     w->reading = false;
     if (err != NULL || reply_type(reply) != REPLY_ARRAY)
         return;
@@ -85,11 +78,11 @@ static void on_read(void *ctx, const struct reply *reply, const struct err *err)
         const struct reply *stream = reply_at(reply, s);
         const struct reply *entries = reply_at(stream, 1);
         for (size_t i = 0; i < reply_size(entries); i++)
-            take(w, reply_span(reply_at(stream, 0)), reply_at(entries, i));
+            find(w, reply_span(reply_at(stream, 0)), reply_at(entries, i));
     }
 }
 
-static void read_queue(struct worker *w)
+static void read_queue(struct desk *w)
 {
     char most[16];
     (void)snprintf(most, sizeof(most), "%d", TAKE_AT_ONCE);
@@ -107,7 +100,7 @@ static void on_look(uv_timer_t *timer)
     if (!redis_ready(crew->redis))
         return;
     for (size_t i = 0; i < crew->count; i++) {
-        struct worker *w = &crew->workers[i];
+        struct desk *w = &crew->desks[i];
         if (!w->joined)
             join(w);
         else if (!w->reading)
@@ -115,17 +108,36 @@ static void on_look(uv_timer_t *timer)
     }
 }
 
-static void fill_workers(struct demo_crew *crew)
+/* True when the worker of that home may find orders of the area in a queue. */
+static bool works_for(const struct directory *directory, struct span home, size_t area,
+                      struct span *community)
 {
-    for (size_t i = 0; i < crew->count; i++) {
-        struct worker *w = &crew->workers[i];
-        struct span community;
-        directory_worker_at(crew->options.directory, i, &w->id, &community);
-        w->crew = crew;
-        w->index = i;
-        w->urgent = key_queue(community, w->id, true);
-        w->normal = key_queue(community, w->id, false);
+    struct span street;
+    directory_area_at(directory, area, community, &street);
+    return span_eq(*community, home) || span_eq(street, home);
+}
+
+/* Fills the desks, or with none to fill only counts them. */
+static size_t seat_workers(struct demo_crew *crew, struct desk *desks)
+{
+    const struct directory *directory = crew->options.directory;
+    size_t count = 0;
+    for (size_t i = 0; i < directory_worker_count(directory); i++) {
+        struct span id, home, community;
+        directory_worker_at(directory, i, &id, &home);
+        for (size_t area = 0; area < directory_area_count(directory); area++) {
+            if (!works_for(directory, home, area, &community))
+                continue;
+            if (desks != NULL)
+                desks[count] = (struct desk){.crew = crew,
+                                             .index = i,
+                                             .id = id,
+                                             .urgent = key_queue(community, id, true),
+                                             .normal = key_queue(community, id, false)};
+            count++;
+        }
     }
+    return count;
 }
 
 struct demo_crew *demo_crew_start(const struct demo_crew_options *options, struct err *err)
@@ -136,21 +148,21 @@ struct demo_crew *demo_crew_start(const struct demo_crew_options *options, struc
         return NULL;
     }
     crew->options = *options;
-    crew->count = directory_worker_count(options->directory);
-    crew->workers = mem_zalloc(crew->count, sizeof(*crew->workers));
+    crew->count = seat_workers(crew, NULL);
+    crew->desks = mem_zalloc(crew->count, sizeof(*crew->desks));
     const struct redis_options redis = {.target = options->target};
-    if (crew->workers == NULL) {
+    if (crew->desks == NULL) {
         (void)err_set(err, ERR_NOMEM, "out of memory");
         mem_free(crew);
         return NULL;
     }
     crew->redis = redis_new(options->loop, &redis, err);
     if (crew->redis == NULL) {
-        mem_free(crew->workers);
+        mem_free(crew->desks);
         mem_free(crew);
         return NULL;
     }
-    fill_workers(crew);
+    (void)seat_workers(crew, crew->desks);
     (void)uv_timer_init(options->loop, &crew->look);
     crew->look.data = crew;
     (void)uv_timer_start(&crew->look, on_look, 0, LOOK_MS);
@@ -215,7 +227,7 @@ int demo_crew_count_orders(struct demo_crew *crew, void (*on_order)(void *ctx, s
 static void on_closed(uv_handle_t *handle)
 {
     struct demo_crew *crew = handle->data;
-    mem_free(crew->workers);
+    mem_free(crew->desks);
     mem_free(crew);
 }
 

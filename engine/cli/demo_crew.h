@@ -1,7 +1,9 @@
 /*
- * demo_crew: simulated grid workers. Each reads its two queue streams as any Redis client of a grid
- * worker's backend would (XGROUP CREATE, XREADGROUP, XACK; see README, "The queue contract"),
- * urgent first.
+ * demo_crew: the queues of the simulated workers. Each worker reads the two streams of its
+ * community as any Redis client of a grid worker's backend would (XGROUP CREATE, XREADGROUP; see
+ * README, "The queue contract"), urgent first; those of a street's triage read the queues that they
+ * have in the street's communities too. What is read stays there until the engine takes it out,
+ * when somebody has accepted the order.
  */
 #ifndef JIESU_CLI_DEMO_CREW_H
 #define JIESU_CLI_DEMO_CREW_H
@@ -19,8 +21,8 @@ struct demo_crew_options {
     uv_loop_t *loop;
     struct redis_target target;
     const struct directory *directory;
-    /* A worker took an order from its queue. */
-    void (*on_taken)(void *ctx, struct span id, size_t worker, bool urgent);
+    /* A worker found an order in its queue. */
+    void (*on_queued)(void *ctx, struct span id, size_t worker, bool urgent);
     void *ctx;
 };
 

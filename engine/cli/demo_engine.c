@@ -2,6 +2,7 @@
 
 #include "engine/app/redis_child_files.h"
 #include "engine/base/buf.h"
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/http/json.h"
@@ -138,12 +139,19 @@ static int make_places(struct demo_engine *e, struct err *err)
 static int spawn(struct demo_engine *e, struct err *err)
 {
     char self[PATH_MAX], serve[] = "serve", listen[] = "--listen", any[] = "127.0.0.1:0",
-                         data[] = "--data", rules[] = "--rules", rules_dir[PATH_MAX];
+                         data[] = "--data", rules[] = "--rules", rules_dir[PATH_MAX],
+                         speed[] = "--clock-speed", times[16], began[] = "--clock-began",
+                         began_at[CLOCK_RFC3339_BYTES], origin[] = "--clock-origin",
+                         origin_at[CLOCK_RFC3339_BYTES];
     size_t size = sizeof(self);
     if (uv_exepath(self, &size) < 0)
         return err_set(err, ERR_UNAVAILABLE, "the path of this program cannot be found");
     (void)snprintf(rules_dir, sizeof(rules_dir), "%s", e->options.rules);
-    char *args[] = {self, serve, listen, any, data, e->dir, rules, rules_dir, NULL};
+    (void)snprintf(times, sizeof(times), "%d", e->options.speed);
+    (void)clock_format(e->options.began_ms, began_at);
+    (void)clock_format(e->options.origin_ms, origin_at);
+    char *args[] = {self,  serve, listen, any,      data,   e->dir,    rules, rules_dir,
+                    speed, times, began,  began_at, origin, origin_at, NULL};
     uv_stdio_container_t stdio[3] = {
         {.flags = UV_IGNORE},
         {.flags = UV_INHERIT_FD, .data = {.fd = 1}},

@@ -15,6 +15,9 @@ struct demo_engine;
 struct demo_engine_options {
     uv_loop_t *loop;
     const char *rules;
+    /* Its clock: see clock_run_fast. */
+    int speed;
+    int64_t began_ms, origin_ms;
     /* It serves: on this port of 127.0.0.1, with its Redis at the target text. */
     void (*on_serving)(void *ctx, int port, const char *redis);
     /* It ended, and the Redis it may have left behind with it; expected when demo_engine_stop was

@@ -3,6 +3,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
 #include "engine/base/random.h"
+#include "engine/cli/demo_plan.h"
 #include "engine/http/client.h"
 
 #include <stdio.h>
@@ -23,7 +24,6 @@ struct demo_feed {
     struct hist *latency;
     uint64_t run; /* tells this run's keys from others' */
     size_t next, done;
-    int64_t started_ms;
     uint64_t retries;
     size_t open_timers;
     bool closing;
@@ -38,16 +38,17 @@ static void on_due(uv_timer_t *timer)
     post(r);
 }
 
-/* Takes the next complaint, and posts it when its turn comes by the rate. */
+/* Takes the next complaint, and posts it when its time of the day comes. */
 static void take_next(struct resident *r)
 {
     struct demo_feed *feed = r->feed;
     if (feed->next >= demo_texts_count(feed->options.texts))
         return;
     r->at = feed->next++;
-    int64_t wait = 0;
-    if (feed->options.rate > 0)
-        wait = feed->started_ms + (int64_t)(r->at * 1000 / feed->options.rate) - clock_steady_ms();
+    const int64_t at =
+        feed->options.morning +
+        demo_plan_arrival(r->at, demo_texts_count(feed->options.texts), feed->options.most_ms);
+    const int64_t wait = (at - clock_now_ms()) / clock_stretch_ms(1);
     if (wait > 0)
         (void)uv_timer_start(&r->again, on_due, (uint64_t)wait, 0);
     else
@@ -74,7 +75,7 @@ static void on_response(void *ctx, const struct http_response *response)
     hist_record(feed->latency, clock_steady_ns() - r->started_ns);
     feed->done++;
     if (status == 201 || status == 202)
-        feed->options.on_answer(feed->options.ctx, status, response->body);
+        feed->options.on_answer(feed->options.ctx, r->at, status, response->body);
     else
         feed->options.on_refused(feed->options.ctx, r->at, status, response->body);
     if (feed->done == demo_texts_count(feed->options.texts))
@@ -127,7 +128,6 @@ struct demo_feed *demo_feed_start(const struct demo_feed_options *options, struc
         demo_feed_close(&feed);
         return NULL;
     }
-    feed->started_ms = clock_steady_ms();
     for (size_t i = 0; i < options->residents; i++)
         take_next(&feed->residents[i]);
     return feed;

@@ -1,6 +1,6 @@
 /*
- * demo_feed: simulated residents: posts every complaint over HTTP, some at a time, each with its
- * own Idempotency-Key, and tries again what was not answered.
+ * demo_feed: simulated residents: posts every complaint over HTTP when its time of the day has
+ * come, each with its own Idempotency-Key, and tries again what was not answered.
  */
 #ifndef JIESU_CLI_DEMO_FEED_H
 #define JIESU_CLI_DEMO_FEED_H
@@ -19,10 +19,11 @@ struct demo_feed_options {
     const char *host;
     int port;
     const struct demo_texts *texts;
-    size_t residents; /* how many post at the same time */
-    uint64_t rate; /* complaints begun in a second at the most; 0: as fast as they are answered */
-    /* body is the engine's answer, 201 or 202. */
-    void (*on_answer)(void *ctx, int status, struct span body);
+    size_t residents; /* how many can post at the same time */
+    int64_t morning;  /* when the day begins, by the engine's clock */
+    int64_t most_ms;  /* from then on to the last complaint, at the most */
+    /* body is the engine's answer to complaint i, 201 or 202. */
+    void (*on_answer)(void *ctx, size_t i, int status, struct span body);
     /* The engine refused complaint i for good: the demo's data or the engine is wrong. */
     void (*on_refused)(void *ctx, size_t i, int status, struct span body);
     void (*on_finished)(void *ctx);

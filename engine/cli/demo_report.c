@@ -8,9 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { ROWS = 64, NAME_BYTES = 64, NAME_COLUMNS = 30, BAR = 40, QUEUES_SHOWN = 10 };
+enum { ROWS = 64, NAME_BYTES = 64, NAME_COLUMNS = 30, QUEUES_SHOWN = 10 };
 
 struct row {
     char name[NAME_BYTES];
@@ -32,8 +31,7 @@ struct demo_report {
     struct queue *queues; /* by worker */
     uint64_t reviews, pending;
     int64_t started_ms;
-    size_t tenths; /* told so far, when not on a terminal */
-    bool terminal;
+    int64_t open;
 };
 
 struct demo_report *demo_report_new(const struct directory *directory)
@@ -42,7 +40,6 @@ struct demo_report *demo_report_new(const struct directory *directory)
     if (report == NULL)
         return NULL;
     report->directory = directory;
-    report->terminal = isatty(STDOUT_FILENO) == 1;
     report->queues = mem_zalloc(directory_worker_count(directory), sizeof(*report->queues));
     if (report->queues == NULL) {
         mem_free(report);
@@ -81,10 +78,14 @@ void demo_report_begin(struct demo_report *report, size_t complaints)
     (void)fflush(stdout);
 }
 
-void demo_report_serving(struct demo_report *report, int port)
+void demo_report_serving(struct demo_report *report, int port, int speed)
 {
     (void)report;
-    printf("the engine serves on 127.0.0.1:%d, with a Redis of its own\n", port);
+    printf("the engine serves on 127.0.0.1:%d, with a Redis of its own; its clock runs %d times "
+           "as fast\n\n",
+           port, speed);
+    printf("  hour        new  accepted  arrived  resolved  returned  handed  escalated   blue  "
+           "yellow   red   open\n");
     (void)fflush(stdout);
 }
 
@@ -116,7 +117,7 @@ void demo_report_answer(struct demo_report *report, int status, struct json answ
         report->reviews++;
 }
 
-void demo_report_taken(struct demo_report *report, size_t worker, bool urgent)
+void demo_report_queued(struct demo_report *report, size_t worker, bool urgent)
 {
     if (urgent)
         report->queues[worker].urgent++;
@@ -124,21 +125,29 @@ void demo_report_taken(struct demo_report *report, size_t worker, bool urgent)
         report->queues[worker].normal++;
 }
 
-void demo_report_progress(struct demo_report *report, size_t answered, uint64_t taken, size_t all)
+static bool is_quiet(const struct demo_hour *hour)
 {
-    const double done = all == 0 ? 0 : (double)answered / (double)all;
-    if (report->terminal) {
-        char bar[BAR + 1];
-        for (size_t i = 0; i < BAR; i++)
-            bar[i] = (double)i < done * BAR ? '#' : '.';
-        bar[BAR] = '\0';
-        printf("\r[%s] %3.0f %%  answered %zu  taken %" PRIu64 " ", bar, done * 100, answered,
-               taken);
-    } else if ((size_t)(done * 10) > report->tenths) {
-        report->tenths = (size_t)(done * 10);
-        printf("  %3zu %%  answered %zu  taken %" PRIu64 "\n", report->tenths * 10, answered,
-               taken);
-    }
+    uint64_t all = hour->created;
+    for (enum order_step s = 0; s < ORDER_STEP_COUNT; s++)
+        all += hour->steps[s];
+    return all == 0;
+}
+
+void demo_report_hour(struct demo_report *report, int64_t at, const struct demo_hour *hour)
+{
+    static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+    const struct clock_civil civil = clock_to_civil(at);
+    const uint64_t *n = hour->steps;
+    if (is_quiet(hour))
+        return;
+    report->open +=
+        (int64_t)(hour->created + n[STEP_REOPEN]) - (int64_t)(n[STEP_RESOLVE] + n[STEP_CANCEL]);
+    printf("  %s %02d:00 %5" PRIu64 " %9" PRIu64 " %8" PRIu64 " %9" PRIu64 " %9" PRIu64 " %7" PRIu64
+           " %10" PRIu64 " %6" PRIu64 " %7" PRIu64 " %5" PRIu64 " %6" PRId64 "\n",
+           days[clock_weekday(civil.year, civil.month, civil.day) - 1], civil.hour, hour->created,
+           n[STEP_ACCEPT], n[STEP_ARRIVE], n[STEP_RESOLVE], n[STEP_RETURN], n[STEP_HAND_OVER],
+           n[STEP_ESCALATE], hour->warned[WARNING_BLUE], hour->warned[WARNING_YELLOW],
+           hour->warned[WARNING_RED], report->open);
     (void)fflush(stdout);
 }
 
@@ -212,13 +221,56 @@ static double ms(uint64_t ns)
     return (double)ns / 1e6;
 }
 
-void demo_report_end(struct demo_report *report, const struct demo_feed *feed,
-                     const struct ledger *ledger, size_t complaints, const struct err *err)
+static void print_shares(const struct demo_share *shares, size_t count)
 {
-    const struct ledger_count c = ledger_count(ledger);
-    printf("%s\n", report->terminal ? "\n" : "");
-    if (feed != NULL) {
-        const struct hist *h = demo_feed_latency(feed);
+    for (size_t i = 0; i < count; i++) {
+        const struct demo_share *one = &shares[i];
+        printf("    %-28s", one->name);
+        if (one->of == 0)
+            printf("%9s", "-");
+        else
+            printf("%7.1f %%", 100 * one->share);
+        printf("  of %" PRId64, one->of);
+        if (one->target > 0)
+            printf(", target %.0f %%%s", 100 * one->target,
+                   one->of == 0 || one->share >= one->target ? "" : ": missed");
+        printf("\n");
+    }
+}
+
+static void print_kpi(const struct demo_kpi *kpi)
+{
+    printf("  the three rates\n");
+    print_shares(kpi->rates, DEMO_KPI_RATES);
+    printf("  the targets\n");
+    print_shares(kpi->targets, DEMO_KPI_TARGETS);
+    printf("    %-28s%6.1f min, target %.0f min%s\n", "first_response (mean)",
+           kpi->mean_response_s / 60, kpi->target_response_s / 60,
+           kpi->mean_response_s <= kpi->target_response_s ? "" : ": missed");
+}
+
+static void print_sums(const struct demo_sums *sums)
+{
+    const uint64_t *n = sums->steps;
+    printf("  warnings (orders)%20s  yellow     red\n", "blue");
+    for (enum sla_clock c = 0; c < CLOCK_COUNT; c++)
+        printf("    %-26s%7" PRIu64 " %7" PRIu64 " %7" PRIu64 "\n", sla_clock_name(c),
+               sums->warned[c][WARNING_BLUE], sums->warned[c][WARNING_YELLOW],
+               sums->warned[c][WARNING_RED]);
+    printf("  handed over %" PRIu64 ", escalated %" PRIu64 ", returned %" PRIu64
+           ", decided by a head %" PRIu64 ", reviewed %" PRIu64 ", reopened %" PRIu64
+           ", rated %" PRIu64 ", open at the end %" PRIu64 "\n",
+           n[STEP_HAND_OVER], n[STEP_ESCALATE], n[STEP_RETURN], n[STEP_TRANSFER], n[STEP_REVIEW],
+           n[STEP_REOPEN], n[STEP_RATE], sums->open);
+    print_kpi(&sums->kpi);
+}
+
+void demo_report_end(struct demo_report *report, const struct demo_result *result)
+{
+    const struct ledger_count c = result->sums == NULL ? result->given : result->sums->ledger;
+    printf("\n");
+    if (result->feed != NULL) {
+        const struct hist *h = demo_feed_latency(result->feed);
         const double seconds = (double)(clock_steady_ms() - report->started_ms) / 1e3;
         print_rows("categories", &report->categories);
         print_rows("urgencies", &report->urgencies);
@@ -226,15 +278,19 @@ void demo_report_end(struct demo_report *report, const struct demo_feed *feed,
         print_rows("routes", &report->routes);
         print_queues(report);
         printf("  for review %" PRIu64 ", answered 202 %" PRIu64 ", tried again %" PRIu64 "\n",
-               report->reviews, report->pending, demo_feed_retries(feed));
+               report->reviews, report->pending, demo_feed_retries(result->feed));
+        if (result->sums != NULL)
+            print_sums(result->sums);
         printf("  latency p50 %.2f ms, p99 %.2f ms, max %.2f ms; %.1f s in all\n\n",
                ms(hist_quantile(h, 0.5)), ms(hist_quantile(h, 0.99)), ms(hist_max(h)), seconds);
     }
     printf("complaints=%zu acknowledged=%" PRIu64 " orders=%" PRIu64 " taken=%" PRIu64
-           " lost=%" PRIu64 " duplicated=%" PRIu64 "\n",
-           complaints, c.acknowledged, c.orders, c.taken, c.lost, c.duplicated);
+           " lost=%" PRIu64 " duplicated=%" PRIu64 " forgotten=%" PRIu64 "\n",
+           result->complaints, c.acknowledged, c.orders, c.taken, c.lost + c.steps_lost,
+           c.duplicated + c.steps_twice, result->sums == NULL ? 0 : result->sums->forgotten);
     (void)fflush(stdout);
-    if (err != NULL)
+    if (result->err != NULL)
         (void)fprintf(stderr, "jiesu demo: %s\n",
-                      err->code == ERR_NONE ? "the counts above are not equal" : err->text);
+                      result->err->code == ERR_NONE ? "the counts above are not equal"
+                                                    : result->err->text);
 }

@@ -1,6 +1,7 @@
 #include "engine/model/clocks.h"
 
 #include "engine/base/check.h"
+#include "engine/base/names.h"
 
 #include <math.h>
 
@@ -18,13 +19,11 @@ const char *warning_name(enum warning warning)
 
 int warning_parse(struct span name, enum warning *out)
 {
-    for (unsigned i = 0; i < WARNING_COUNT; i++) {
-        if (span_eq(name, span_str(names[i]))) {
-            *out = (enum warning)i;
-            return 0;
-        }
-    }
-    return -1;
+    const int at = NAMES_FIND(names, name);
+    if (at < 0)
+        return -1;
+    *out = (enum warning)at;
+    return 0;
 }
 
 bool order_clock_runs(const struct order_clock *clock)

@@ -13,6 +13,7 @@ struct policy {
     struct sla *sla;
     struct calendar *calendar;
     struct process *process;
+    struct targets *targets;
     int64_t loaded_at;
 };
 
@@ -27,6 +28,7 @@ static void policy_free(struct policy *policy)
     sla_free(&policy->sla);
     calendar_free(&policy->calendar);
     process_free(&policy->process);
+    targets_free(&policy->targets);
     mem_free(policy);
 }
 
@@ -59,16 +61,21 @@ static int load_files(struct policy *policy, const char *dir, unsigned parts, st
     struct span sla = arena_printf(paths, "%s/sla.yaml", dir);
     struct span calendar = arena_printf(paths, "%s/calendar.yaml", dir);
     struct span process = arena_printf(paths, "%s/process.yaml", dir);
+    struct span targets = arena_printf(paths, "%s/targets.yaml", dir);
     struct span directory = arena_printf(paths, "%s/directory", dir);
-    if (sla.ptr == NULL || calendar.ptr == NULL || process.ptr == NULL || directory.ptr == NULL)
+    if (sla.ptr == NULL || calendar.ptr == NULL || process.ptr == NULL || targets.ptr == NULL ||
+        directory.ptr == NULL)
         return err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
     if ((policy->calendar = calendar_load(calendar.ptr, err)) == NULL ||
         (policy->sla = sla_load(sla.ptr, err)) == NULL ||
         (policy->process = process_load(process.ptr, err)) == NULL ||
+        (policy->targets = targets_load(targets.ptr, err)) == NULL ||
         (policy->directory = directory_load(directory.ptr, err)) == NULL ||
         (policy->rules = rules_load_with(dir, parts, err)) == NULL)
         return -1;
-    return check_classes(policy, dir, err) != 0 ? -1 : check_escalations(policy, err);
+    return check_classes(policy, dir, err) != 0 || check_escalations(policy, err) != 0
+               ? -1
+               : targets_check(policy->targets, policy->rules, policy->sla, err);
 }
 
 static int load_parts(struct policy *policy, const char *dir, unsigned parts, struct err *err)
@@ -150,4 +157,9 @@ const struct calendar *policy_calendar(const struct policy *policy)
 const struct process *policy_process(const struct policy *policy)
 {
     return policy->process;
+}
+
+const struct targets *policy_targets(const struct policy *policy)
+{
+    return policy->targets;
 }

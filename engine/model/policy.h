@@ -1,6 +1,6 @@
 /*
- * policy: everything in rules/ as one frozen snapshot: rule set, directory, clocks, calendar and
- * process.
+ * policy: everything in rules/ as one frozen snapshot: rule set, directory, clocks, calendar,
+ * process and targets.
  *
  * They are loaded and swapped together, so no request sees half of a change. Cross-checks (every
  * SLA class a rule names exists, ...) happen here.
@@ -14,6 +14,7 @@
 #include "engine/model/directory.h"
 #include "engine/model/process.h"
 #include "engine/model/sla.h"
+#include "engine/model/targets.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,5 +37,6 @@ const struct directory *policy_directory(const struct policy *policy);
 const struct sla *policy_sla(const struct policy *policy);
 const struct calendar *policy_calendar(const struct policy *policy);
 const struct process *policy_process(const struct policy *policy);
+const struct targets *policy_targets(const struct policy *policy);
 
 #endif

@@ -5,6 +5,7 @@
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
+#include "engine/base/names.h"
 #include "engine/model/id.h"
 
 #include <stddef.h>
@@ -153,10 +154,8 @@ static int read_tell_list(struct process *process, const struct yaml_doc *doc,
         return -1;
     for (size_t i = 0; i < yaml_size(list); i++) {
         const struct span name = yaml_text(yaml_at(list, i));
-        unsigned t = 0;
-        while (t < TELL_COUNT && !span_eq(name, span_str(tell_names[t])))
-            t++;
-        if (t == TELL_COUNT)
+        const int t = NAMES_FIND(tell_names, name);
+        if (t < 0)
             return yaml_error(doc, yaml_at(list, i), err,
                               "'%.*s' is nobody who could be told; write holder, leader or head",
                               SPAN_ARG(name));

@@ -133,9 +133,10 @@ static size_t next_post(const struct life *life, const struct directory *directo
 /* The holder is off shift, and a later post is not. */
 static bool loses_turn(const struct life *life, const struct directory *directory, int64_t now)
 {
+    if (directory_on_duty(directory, life->holder, now))
+        return false;
     const size_t next = next_post(life, directory, post_of(life), now);
-    return !directory_on_duty(directory, life->holder, now) &&
-           directory_on_duty(directory, life->posts[next], now);
+    return directory_on_duty(directory, life->posts[next], now);
 }
 
 static int64_t turn_ends(const struct life *life, const struct policy *policy)

@@ -168,7 +168,8 @@ static int call_number(struct redis *redis, struct span function, const struct k
                        struct err *err)
 {
     struct span argv[4 + CONSUMERS] = {SPAN("FCALL"), function, SPAN("1"), key_span(key)};
-    CHECK(count <= CONSUMERS);
+    if (count > CONSUMERS)
+        return err_set(err, ERR_LIMIT, "more than %d consumers of events", CONSUMERS);
     for (size_t i = 0; i < count; i++)
         argv[4 + i] = args[i];
     const struct call call = {.what = "bookkeeping of the events",

@@ -65,7 +65,8 @@ typedef void events_number(void *ctx, int64_t number, const struct err *err);
 /* Moves the cursor from where the caller saw it: 1, or 0 when it stands elsewhere by now. */
 int events_move(struct redis *redis, struct span community, struct span consumer, struct span from,
                 struct span to, events_number *got, void *ctx, struct err *err);
-/* Drops the cursors of all consumers but these, which would keep events forever: how many. */
+/* Drops the cursors of all consumers but these, which would keep events forever: how many.
+ * At most 64. */
 int events_keep_consumers(struct redis *redis, struct span community, const struct span *consumers,
                           size_t count, events_number *got, void *ctx, struct err *err);
 /* Takes the lease, or takes it anew, for LIMIT_EVENTS_LEASE_MS: 1, or 0 when another engine has it.

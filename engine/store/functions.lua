@@ -21,8 +21,8 @@ end
 -- MULTI (a torn tail after a power cut), Redis 7.0 cuts it after the last whole command, and leaves the MULTI
 -- open. What it did not carry out is right in memory, since we send it again; but at the next start the open MULTI
 -- swallows what follows, its commands are carried out after all, and a queue entry would be there twice. All
--- else that we write is the same when it is written again. So the first create on each queue after a start of
--- Redis writes the queue as it is into the file, whole, which undoes what an open MULTI before it may do.
+-- else that we write is the same when it is written again. So the first write to each queue, or list of notices, after
+-- a start of Redis writes it as it is into the file, whole, which undoes what an open MULTI before it may do.
 -- This table lives as long as the process of Redis does, which is just as long as it must.
 local fenced = {}
 
@@ -518,8 +518,8 @@ local function entries(queue, consumer, most, from)
   return got and got[1][2] or {}
 end
 
--- jiesu_queue KEYS urgent normal ARGV consumer most -> the answers (JSON) of at most `most` orders: urgent
--- before normal, in each those delivered before, then new ones. An entry that was deleted, or whose order
+-- jiesu_queue KEYS queue ... ARGV consumer most -> the answers (JSON) of at most `most` orders: of the queues in the
+-- order given, in each those delivered before, then new ones. An entry that was deleted, or whose order
 -- is gone, is acknowledged and left out.
 local function queue(keys, argv)
   local orders = string.match(keys[1], '^jiesu:{[^}]*}:') .. 'order:'
@@ -623,6 +623,104 @@ local function trim(keys, argv)
   return {length - removed, removed}
 end
 
+-- jiesu_uncounted KEYS events cursors lapse ARGV consumer now most field ...
+-- -> {cursor, next, lag, {ulid, value ...} ...}: the consumer's cursor, the id of the last of at most `most` events
+-- after it, for how many ms the first of them has waited, and the fields of the orders of these events and of
+-- those in lapse before `now`, each order once.
+local function uncounted(keys, argv)
+  local at, most = redis.call('HGET', keys[2], argv[1]) or '0-0', argv[3]
+  local events = redis.call('XRANGE', keys[1], '(' .. at, '+', 'COUNT', most)
+  local orders, seen = string.match(keys[1], '^jiesu:{[^}]*}:') .. 'order:', {}
+  local found = {at, at, 0}
+  local function look(ulid)
+    if not seen[ulid] then
+      seen[ulid] = true
+      found[#found + 1] = {ulid, unpack(redis.call('HMGET', orders .. ulid, unpack(argv, 4)))}
+    end
+  end
+  for _, event in ipairs(events) do
+    for i = 1, #event[2], 2 do
+      if event[2][i] == 'order' then
+        look(event[2][i + 1])
+      end
+    end
+  end
+  for _, ulid in ipairs(redis.call('ZRANGEBYSCORE', keys[3], '-inf', '(' .. argv[2], 'LIMIT', 0, most)) do
+    look(ulid)
+  end
+  if #events > 0 then
+    local time = redis.call('TIME')
+    found[2] = events[#events][1]
+    found[3] = math.max(0, math.floor(time[1] * 1000 + time[2] / 1000 - string.match(events[1][1], '^%d+')))
+  end
+  return found
+end
+
+-- Adds to the numbers of a hash; one that becomes 0 is removed. What is written are the new numbers and not the
+-- differences, and all of them, also when nothing changed: the same work done again after a torn transaction (see
+-- fence) then puts everything right.
+local CHUNK = 500
+
+local function add_to(key, argv, first, last)
+  fence(key)
+  for from = first, last, 2 * CHUNK do
+    local to, names, set, gone = math.min(last, from + 2 * CHUNK - 1), {}, {}, {}
+    for i = from, to, 2 do
+      names[#names + 1] = argv[i]
+    end
+    local held = redis.call('HMGET', key, unpack(names))
+    for n, name in ipairs(names) do
+      local sum = (held[n] or 0) + argv[from + 2 * n - 1]
+      if sum == 0 then
+        gone[#gone + 1] = name
+      else
+        set[#set + 1], set[#set + 2] = name, string.format('%d', sum)
+      end
+    end
+    if #set > 0 then redis.call('HSET', key, unpack(set)) end
+    if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+  end
+end
+
+-- jiesu_count KEYS cursors lapse order * n stat * m ARGV consumer expected next n (before after lapse) * n
+-- (count (field difference) * count) * m
+-- -> 1: counted; 0: the cursor does not stand at expected, or what an order has added before (its field `counted`)
+-- is not what the caller saw; nothing was done. `after` is what it has added now, '' when the order is gone;
+-- lapse: when it is to be looked at again, '': never.
+local function count_figures(keys, argv)
+  local n, at = tonumber(argv[4]), 5
+  if (redis.call('HGET', keys[1], argv[1]) or '0-0') ~= argv[2] then
+    return 0
+  end
+  for i = 1, n do
+    local held = redis.call('HMGET', keys[2 + i], 'counted', 'state')
+    if (held[1] or '') ~= argv[at + 3 * (i - 1)] or (argv[at + 3 * i - 2] == '') ~= not held[2] then
+      return 0
+    end
+  end
+  local field = at + 3 * n
+  for k = 3 + n, #keys do
+    local last = field + 2 * argv[field]
+    add_to(keys[k], argv, field + 1, last)
+    field = last + 1
+  end
+  for i = 1, n do
+    local after, lapse = argv[at + 1], argv[at + 2]
+    local ulid = string.match(keys[2 + i], '[^:]*$')
+    if after ~= '' then
+      redis.call('HSET', keys[2 + i], 'counted', after)
+    end
+    if lapse ~= '' then
+      redis.call('ZADD', keys[2], lapse, ulid)
+    else
+      redis.call('ZREM', keys[2], ulid)
+    end
+    at = at + 3
+  end
+  redis.call('HSET', keys[1], argv[1], argv[3])
+  return 1
+end
+
 redis.register_function{function_name = 'jiesu_version', callback = version, flags = {'no-writes'}}
 redis.register_function('jiesu_create', create)
 redis.register_function('jiesu_step', step)
@@ -634,3 +732,5 @@ redis.register_function('jiesu_cursor', cursor)
 redis.register_function('jiesu_move', move)
 redis.register_function('jiesu_consumers', consumers)
 redis.register_function('jiesu_trim', trim)
+redis.register_function{function_name = 'jiesu_uncounted', callback = uncounted, flags = {'no-writes'}}
+redis.register_function('jiesu_count', count_figures)

@@ -2,7 +2,10 @@
 
 #include "engine/base/check.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { DAY_BYTES = 9 }; /* yyyymmdd */
 
 /* Appends to the key. The parts are names of the directory and ULIDs, which are short (id.h). */
 static void add(struct key *key, struct span part)
@@ -113,6 +116,25 @@ struct key key_lease(struct span community, struct span consumer)
 {
     struct key key = community_key(community, SPAN("lease:"));
     add(&key, consumer);
+    return key;
+}
+
+struct key key_lapse(struct span community)
+{
+    return community_key(community, SPAN("lapse"));
+}
+
+struct key key_stat(struct span community, int32_t day, struct span by)
+{
+    char number[DAY_BYTES];
+    struct key key = community_key(community, SPAN("stat:"));
+    const int len = snprintf(number, sizeof(number), "%08d", (int)day);
+    CHECK(len == DAY_BYTES - 1);
+    add(&key, span_str(number));
+    if (by.len > 0) {
+        add(&key, SPAN(":"));
+        add(&key, by);
+    }
     return key;
 }
 

@@ -56,6 +56,9 @@ struct key key_examples(struct span community);
 struct key key_events(struct span community);
 struct key key_cursors(struct span community);
 struct key key_lease(struct span community, struct span consumer);
+struct key key_lapse(struct span community);
+/* by is empty for a day's figures in total. */
+struct key key_stat(struct span community, int32_t day, struct span by);
 struct key key_wake(struct span community, struct span worker);
 /* claim is the hash of the caller's idempotency key and its scope. */
 struct key key_claim(struct hash128 claim);

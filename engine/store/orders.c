@@ -200,10 +200,13 @@ static void queue_answered(void *ctx, const struct reply *reply, const struct er
     mem_free(answers);
 }
 
-int orders_read_queue(struct redis *redis, struct span community, struct span worker, size_t most,
-                      orders_queue *got, void *ctx, struct err *err)
+int orders_read_queue(struct redis *redis, struct span community, struct span worker,
+                      enum orders_part part, size_t most, orders_queue *got, void *ctx,
+                      struct err *err)
 {
     char number[24];
+    struct span argv[7];
+    size_t argc = 0;
     struct key urgent = key_queue(community, worker, true);
     struct key normal = key_queue(community, worker, false);
     struct queue *queue = mem_alloc(sizeof(*queue));
@@ -211,11 +214,16 @@ int orders_read_queue(struct redis *redis, struct span community, struct span wo
         return err_set(err, ERR_NOMEM, "no memory to read the queue of a worker");
     *queue = (struct queue){got, ctx};
     snprintf(number, sizeof(number), "%zu", most);
-    struct span argv[] = {SPAN("FCALL"),     SPAN("jiesu_queue"), SPAN("2"),
-                          key_span(&urgent), key_span(&normal),   worker,
-                          span_str(number)};
-    if (redis_command(redis, key_span(&urgent), sizeof(argv) / sizeof(argv[0]), argv,
-                      queue_answered, queue, err) != 0) {
+    argv[argc++] = SPAN("FCALL");
+    argv[argc++] = SPAN("jiesu_queue");
+    argv[argc++] = part == ORDERS_BOTH ? SPAN("2") : SPAN("1");
+    if (part != ORDERS_NORMAL)
+        argv[argc++] = key_span(&urgent);
+    if (part != ORDERS_URGENT)
+        argv[argc++] = key_span(&normal);
+    argv[argc++] = worker;
+    argv[argc++] = span_str(number);
+    if (redis_command(redis, key_span(&urgent), argc, argv, queue_answered, queue, err) != 0) {
         mem_free(queue);
         return -1;
     }

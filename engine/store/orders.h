@@ -38,10 +38,13 @@ int orders_get(struct redis *redis, const struct id *id, orders_got *got, void *
 /* Each answer is the JSON given at creation; urgent orders first, then by age. */
 typedef void orders_queue(void *ctx, const struct span *answers, size_t count,
                           const struct err *err);
+/* Which of a worker's two streams is read. */
+enum orders_part { ORDERS_BOTH, ORDERS_URGENT, ORDERS_NORMAL };
 /* What the worker has not accepted yet, at most `most` orders, delivered to it as consumer
  * `worker`. */
-int orders_read_queue(struct redis *redis, struct span community, struct span worker, size_t most,
-                      orders_queue *got, void *ctx, struct err *err);
+int orders_read_queue(struct redis *redis, struct span community, struct span worker,
+                      enum orders_part part, size_t most, orders_queue *got, void *ctx,
+                      struct err *err);
 
 /* Reads the fields of an order's hash (the reply to HGETALL): 1, 0 when there is no such order, -1
  * when it is not an order's hash. Of a history longer than ORDERS_HISTORY the newest entries are

@@ -221,6 +221,23 @@ static struct life_step random_step(const struct life *life, struct random *rand
         step.stars = 4;
     if (step.step == STEP_REVIEW)
         step.category = SPAN("a/b/c");
+    if (step.step == STEP_WARN) {
+        step.levels[random_below(random, CLOCK_COUNT)] =
+            (enum warning)random_below(random, WARNING_COUNT);
+        step.late[step.late_count++] = SPAN("城管局");
+    }
+    if (step.step == STEP_HAND_OVER)
+        step.queued_at = life->last_at;
+    if (step.step == STEP_ESCALATE || step.step == STEP_REVIEW)
+        step.sla_class = random_below(random, 2) == 0 ? SPAN("council") : SPAN("service");
+    if (step.step == STEP_ESCALATE)
+        step.resolve_by = step.at + (int64_t)random_below(random, 86400000);
+    if (step.step == STEP_RECLOCK || step.step == STEP_REVIEW) {
+        step.by[CLOCK_RESPOND] = random_below(random, 2) == 0 ? 0 : NOW + 1200000;
+        step.by[CLOCK_RESOLVE] = NOW + 90000000;
+    }
+    if (step.sla_class.len > 0)
+        step.provisional = random_below(random, 2) == 0;
     return step;
 }
 
@@ -259,12 +276,19 @@ static void assert_same_life(const struct life *a, const struct life *b)
     assert_int_equal(a->stars, b->stars);
     assert_int_equal(a->warning, b->warning);
     assert_memory_equal(a->clocks, b->clocks, sizeof a->clocks);
+    assert_memory_equal(a->warned, b->warned, sizeof a->warned);
+    assert_same_span(a->sla_class, b->sla_class);
+    assert_true(a->created_at == b->created_at && a->queued_at == b->queued_at);
+    assert_int_equal(a->provisional, b->provisional);
+    assert_int_equal(a->triage, b->triage);
+    assert_int_equal(a->red, b->red);
     assert_int_equal(a->party_count, b->party_count);
     for (size_t i = 0; i < a->party_count; i++) {
         assert_same_span(a->parties[i].department, b->parties[i].department);
         assert_true(a->parties[i].report_by == b->parties[i].report_by &&
                     a->parties[i].reported_at == b->parties[i].reported_at);
         assert_int_equal(a->parties[i].stars, b->parties[i].stars);
+        assert_int_equal(a->parties[i].late, b->parties[i].late);
     }
 }
 
@@ -275,16 +299,23 @@ static void histories_read_back(void **state)
         [CLOCK_RESPOND] = NOW + 900000, [CLOCK_RESOLVE] = NOW + 86400000};
     const struct process_numbers *numbers = process_numbers(policy_process(policy));
     struct random random = {.state = 3};
+    unsigned seen = 0;
     for (int n = 0; n < LIVES; n++) {
         static struct buf entries[STEPS + 1];
         struct order_view view = {.history_count = 1};
         struct life life, back;
         life_begin(&life, NOW, by, SPAN("w"));
+        life.sla_class = SPAN("dispute");
+        life.provisional = n % 2 == 0;
+        life.triage = n % 3 == 0;
+        life.red = n % 5 == 0;
         buf_printf(&entries[0],
                    "{\"version\":1,\"step\":\"create\",\"from\":null,\"to\":\"dispatched\","
                    "\"at\":%lld,\"by\":\"engine\",\"holder\":\"w\",\"note\":{\"respond_by\":%lld,"
-                   "\"resolve_by\":%lld}}",
-                   (long long)NOW, (long long)by[CLOCK_RESPOND], (long long)by[CLOCK_RESOLVE]);
+                   "\"resolve_by\":%lld,\"class\":\"dispute\"%s%s%s}}",
+                   (long long)NOW, (long long)by[CLOCK_RESPOND], (long long)by[CLOCK_RESOLVE],
+                   life.provisional ? ",\"provisional\":true" : "",
+                   life.triage ? ",\"triage\":true" : "", life.red ? ",\"red\":true" : "");
         for (int i = 0; i < STEPS; i++) {
             struct life_step step = random_step(&life, &random);
             const char *from = order_state_name(life.state);
@@ -292,6 +323,7 @@ static void histories_read_back(void **state)
             if (step.actor == ACTOR_HOLDER || life_take(&life, numbers, &step) != LIFE_TAKEN)
                 continue;
             write_entry(&entries[view.history_count++], &life, &step, from);
+            seen |= 1u << step.step;
         }
         for (size_t i = 0; i < view.history_count; i++)
             view.history[i] = buf_view(&entries[i]);
@@ -300,6 +332,10 @@ static void histories_read_back(void **state)
         for (size_t i = 0; i <= STEPS; i++)
             buf_free(&entries[i]);
     }
+    static const enum order_step engines[] = {STEP_WARN, STEP_HAND_OVER, STEP_ESCALATE,
+                                              STEP_RECLOCK, STEP_REVIEW};
+    for (size_t i = 0; i < sizeof engines / sizeof *engines; i++)
+        assert_true((seen & 1u << engines[i]) != 0);
 }
 
 static void what_cannot_be_read(void **state)

@@ -373,7 +373,7 @@ static void the_examples_of_the_format_compile(void **state)
 {
     const struct rule_dir *dir = *state;
     rule_dir_drop(dir, "categories/chengxiang.yaml");
-    assert_int_equal(write_examples(dir), 11);
+    assert_int_equal(write_examples(dir), 12);
     struct rules *rules = load(dir);
     assert_int_equal(rules_count(rules).categories, 3);
     struct rules_scratch *scratch = rules_scratch_new();

@@ -163,6 +163,12 @@ const char sample_process[] =
     "  return: [{code: not_mine, title: 不归我}, {code: busy, title: 忙不过来}]\n"
     "  extend: [{code: parts, title: 等备件}]\n";
 
+const char sample_targets[] = "first_response_minutes: 15\n"
+                              "orders_in_time: 98\n"
+                              "safety: {in_time: 95, classes: [emergency, disaster]}\n"
+                              "disputes: {settled: 90, categories: [城乡建设/供水]}\n"
+                              "satisfaction: {from_stars: 4, special_groups: 95, all: 85}\n";
+
 const char sample_calendar[] =
     "years:\n"
     "  2025:\n"
@@ -178,6 +184,7 @@ void folder_write_rules(const struct folder *folder)
     folder_write(folder, "sla.yaml", sample_sla);
     folder_write(folder, "calendar.yaml", sample_calendar);
     folder_write(folder, "process.yaml", sample_process);
+    folder_write(folder, "targets.yaml", sample_targets);
     folder_write(folder, "review.yaml", "min_score: 3\nmin_margin: 0.15\n");
     folder_write(folder, "kinds.yaml",
                  "default: complaint\n"

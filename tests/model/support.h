@@ -37,6 +37,7 @@ extern const char second_directory[];
 extern const char sample_sla[];
 extern const char sample_calendar[];
 extern const char sample_process[];
+extern const char sample_targets[];
 /* Writes a whole rule set with the samples. */
 void folder_write_rules(const struct folder *folder);
 

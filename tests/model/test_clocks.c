@@ -1,3 +1,4 @@
+#include "engine/base/random.h"
 #include "engine/model/clocks.h"
 #include "tests/model/support.h"
 
@@ -61,8 +62,47 @@ static void levels_have_names(void **state)
 {
     (void)state;
     static const char *const names[WARNING_COUNT] = {"none", "blue", "yellow", "red"};
-    for (enum warning w = 0; w < WARNING_COUNT; w++)
+    for (enum warning w = 0; w < WARNING_COUNT; w++) {
+        enum warning parsed = WARNING_COUNT;
         assert_string_equal(warning_name(w), names[w]);
+        assert_int_equal(warning_parse(span_str(names[w]), &parsed), 0);
+        assert_int_equal(parsed, w);
+    }
+    enum warning untouched = WARNING_BLUE;
+    assert_int_equal(warning_parse(SPAN("green"), &untouched), -1);
+    assert_int_equal(untouched, WARNING_BLUE);
+}
+
+/* The instant is the first one of its level, to the millisecond, whatever the share. */
+static void when_a_level_begins(void **state)
+{
+    (void)state;
+    struct random random = {.state = 3};
+    for (int n = 0; n < 20000; n++) {
+        const int64_t start = 1700000000000 + (int64_t)random_below(&random, 1000000000);
+        const struct order_clock clock = {
+            .start = start,
+            .due = start - 5 + (int64_t)random_below(&random, n % 2 ? 20 : 90000000)};
+        struct warning_shares some = {{0}};
+        for (enum warning w = WARNING_BLUE; w < WARNING_COUNT; w++)
+            some.from[w] = some.from[w - 1] + 0.01 + (double)random_below(&random, 70) / 137;
+        for (enum warning w = WARNING_BLUE; w < WARNING_COUNT; w++) {
+            const int64_t at = order_clock_warns_at(&clock, &some, w);
+            if (at == 0) {
+                assert_true(clock.due <= start && some.from[w] > 1);
+                assert_true(order_clock_warning(&clock, &some, start + 1000000000) < w);
+                continue;
+            }
+            assert_true(order_clock_warning(&clock, &some, at) >= w);
+            assert_true(order_clock_warning(&clock, &some, at - 1) < w);
+        }
+    }
+    const struct order_clock clock = {.start = 1000, .due = 901000};
+    assert_true(order_clock_warns_at(&clock, &shares, WARNING_BLUE) == 451000);
+    assert_true(order_clock_warns_at(&clock, &shares, WARNING_YELLOW) == 721000);
+    assert_true(order_clock_warns_at(&clock, &shares, WARNING_RED) == 901000);
+    const struct order_clock none = {.start = 1000};
+    assert_true(order_clock_warns_at(&none, &shares, WARNING_BLUE) == 0);
 }
 
 int main(void)
@@ -71,6 +111,7 @@ int main(void)
         cmocka_unit_test(by_table),
         cmocka_unit_test(without_a_deadline),
         cmocka_unit_test(levels_have_names),
+        cmocka_unit_test(when_a_level_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

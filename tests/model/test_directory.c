@@ -602,6 +602,75 @@ static void posts(void **state)
     }
 }
 
+/* Beside the posts: who leads, who heads, who of the street has the duty, who is on shift. */
+static void people_of_a_place(void **state)
+{
+    (void)state;
+    const int64_t day = at("2025-03-03 10:00"), evening = at("2025-03-03 19:00");
+    assert_true(directory_on_duty(sample, SPAN("w-b1"), day));
+    assert_false(directory_on_duty(sample, SPAN("w-b1"), evening));
+    assert_true(directory_on_duty(sample, SPAN("w-bh"), evening)); /* has no shifts: always */
+    assert_false(directory_on_duty(sample, SPAN("w-nobody"), day));
+    assert_span(directory_head(sample, SPAN("bihu")), "w-bh");
+    assert_span(directory_head(sample, SPAN("wy")), "w-wy");
+    assert_span(directory_head(sample, SPAN("hexi")), "w-hx");
+    assert_span(directory_head(sample, SPAN("nowhere")), "");
+    assert_span(directory_triage(sample, SPAN("bihu"), day), "w-wy");
+    assert_span(directory_triage(sample, SPAN("wy"), day), "w-wy");
+    assert_span(directory_triage(sample, SPAN("hexi"), day), "w-xs");
+    assert_span(directory_triage(sample, SPAN("nowhere"), day), "");
+    assert_span(directory_leader(sample, SPAN("bihu-01")), "w-b2");
+    assert_span(directory_leader(sample, SPAN("bihu-02")), "");
+    assert_span(directory_leader(sample, SPAN("bihu")), "");
+}
+
+/* Of a street's triage, who is on shift. */
+static void triage_on_shift(void **state)
+{
+    (void)state;
+    folder_write(&folder, "shifts/a.yaml",
+                 "street: {id: s, name: 某街道, triage: t1}\n"
+                 "communities:\n"
+                 "  - id: c\n"
+                 "    name: 某社区\n"
+                 "    station: h\n"
+                 "    grids:\n"
+                 "      - {id: g, name: 某网格, aliases: [某小区], a: h}\n"
+                 "workers:\n"
+                 "  - {id: h, name: 甲, community: c}\n"
+                 "  - {id: t1, name: 乙, community: s, shifts: [mon-fri 08:00-18:00]}\n"
+                 "  - {id: t2, name: 丙, community: s, shifts: [mon-fri 09:00-22:00]}\n");
+    struct err err;
+    struct directory *directory = directory_load(folder_path(&folder, "shifts"), &err);
+    if (directory == NULL)
+        fail_msg("%s", err.text);
+    assert_span(directory_triage(directory, SPAN("c"), at("2025-03-03 10:00")), "t1");
+    assert_span(directory_triage(directory, SPAN("c"), at("2025-03-03 19:00")), "t2");
+    assert_span(directory_triage(directory, SPAN("c"), at("2025-03-03 23:00")), "t1");
+    directory_free(&directory);
+}
+
+static void a_route_to_the_head(void **state)
+{
+    (void)state;
+    struct place place = {.grid = "bihu-01", .at = "2025-03-03 10:00", .text = "x"};
+    struct route route = route_of(sample, &place);
+    assert_span(route.worker, "w-b1");
+    const size_t posts_before = route.post_count;
+    directory_route_to_head(sample, &route);
+    assert_span(route.worker, "w-bh");
+    assert_span(route.worker_name, "钱二");
+    assert_span(route.post, "station");
+    assert_span(route.grid, "bihu-01");
+    assert_span(route.posts[0], "w-b1");
+    assert_int_equal(route.post_count, posts_before);
+    place = (struct place){.community = "wy", .at = "2025-03-03 10:00", .text = "x"};
+    route = route_of(sample, &place);
+    directory_route_to_head(sample, &route);
+    assert_span(route.worker, "w-wy");
+    assert_span(route.post, "triage");
+}
+
 static const char desk_directory[] =
     "street: {id: dj, name: 大井街道, triage: t-1}\n"
     "communities:\n"
@@ -749,6 +818,9 @@ int main(void)
         cmocka_unit_test(long_addresses),
         cmocka_unit_test(many_names),
         cmocka_unit_test(look_ups),
+        cmocka_unit_test(people_of_a_place),
+        cmocka_unit_test(triage_on_shift),
+        cmocka_unit_test(a_route_to_the_head),
         cmocka_unit_test(property_names_equal_the_naive_search),
         cmocka_unit_test(restricted_names_stay_hidden),
         cmocka_unit_test(wrong_files_are_refused),

@@ -77,6 +77,10 @@ static const struct expected {
     {STEP_REOPEN, "reopen", ACTOR_RESIDENT, "0000110", ORDER_DISPATCHED},
     {STEP_CANCEL, "cancel", ACTOR_RESIDENT, "1000000", ORDER_CANCELLED},
     {STEP_CANCEL, "cancel", ACTOR_HEAD, "1111000", ORDER_CANCELLED},
+    {STEP_WARN, "warn", ACTOR_ENGINE, "1111000", ORDER_SAME},
+    {STEP_HAND_OVER, "hand_over", ACTOR_ENGINE, "1000000", ORDER_SAME},
+    {STEP_ESCALATE, "escalate", ACTOR_ENGINE, "1111000", ORDER_DISPATCHED},
+    {STEP_RECLOCK, "reclock", ACTOR_ENGINE, "1111000", ORDER_SAME},
 };
 
 enum { EXPECTED = sizeof expected / sizeof *expected };
@@ -139,6 +143,12 @@ static void holders_steps(void **state)
     assert_int_equal(order_step_needs(STEP_TRANSFER), ACTOR_LEADER);
     assert_int_equal(order_step_needs(STEP_GRANT), ACTOR_HEAD);
     assert_int_equal(order_step_needs(STEP_RATE), ORDER_ACTOR_COUNT);
+    static const enum order_step engines[] = {STEP_WARN, STEP_HAND_OVER, STEP_ESCALATE,
+                                              STEP_RECLOCK};
+    for (size_t i = 0; i < sizeof engines / sizeof *engines; i++) {
+        assert_int_equal(order_step_needs(engines[i]), ORDER_ACTOR_COUNT);
+        assert_false(order_step_bounded(engines[i]));
+    }
 }
 
 static void allowed_is_for_staff_or_residents(void **state)

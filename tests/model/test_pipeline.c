@@ -101,6 +101,33 @@ static void unknown_matters_are_orders_too(void **state)
     assert_span(id_community(&order.id), "wy");
 }
 
+/* What asks for a review goes to the head, unless it is red or there is no grid to keep it from. */
+static void reviews_go_to_the_head(void **state)
+{
+    (void)state;
+    struct complaint complaint = {.text = SPAN("碧湖花园，你好")};
+    struct order order = run(&complaint);
+    assert_true(order.verdict.review && order.triage);
+    assert_span(order.route.worker, "w-bh");
+    assert_span(order.route.post, "station");
+    assert_span(order.route.grid, "bihu-01");
+    assert_span(order.route.posts[0], "w-b1");
+    assert_true(order.route.post_count > 1);
+    assert_span(id_community(&order.id), "bihu");
+    complaint.text = SPAN("碧湖花园着火了");
+    order = run(&complaint);
+    assert_true(order.verdict.review); /* no category */
+    assert_false(order.triage);
+    assert_span(order.route.worker, "w-b1");
+    complaint.text = SPAN("碧湖花园停水，自来水没有了");
+    order = run(&complaint);
+    assert_false(order.verdict.review || order.triage);
+    complaint.text = SPAN("你好");
+    order = run(&complaint);
+    assert_true(order.verdict.review);
+    assert_false(order.triage); /* the triage has it anyhow */
+}
+
 static void place_fields_are_used(void **state)
 {
     (void)state;
@@ -233,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_complaint_becomes_an_order),
         cmocka_unit_test(unknown_matters_are_orders_too),
+        cmocka_unit_test(reviews_go_to_the_head),
         cmocka_unit_test(place_fields_are_used),
         cmocka_unit_test(the_residents_kind_beats_the_classifiers),
         cmocka_unit_test(who_goes_first),

@@ -14,6 +14,14 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
+/* All but its escalations. */
+#define PROCESS                                                                                   \
+    "returns: {most: 2}\nreopen: {days: 7, resolve_hours: 24}\nextension: {days: 15}\ncapacity: " \
+    "{open: 8}\n"                                                                                 \
+    "handover: {turns: 3}\nwarnings: {blue: 0.5, yellow: 0.8, red: 1}\n"                          \
+    "tell: {blue: [], yellow: [], red: [head]}\n"                                                 \
+    "reasons: {return: [{code: not_mine, title: 不归我}]}\nescalation: "
+
 static void everything_is_loaded(void **state)
 {
     (void)state;
@@ -57,6 +65,11 @@ static void wrong_parts_are_refused(void **state)
          "sla.yaml:1:1: class 'ordinary' is missing"},
         {"calendar.yaml", "years: []\n", "calendar.yaml:1:8: "},
         {"process.yaml", "returns: {most: 2}\n", "process.yaml:1:1: "},
+        {"targets.yaml", "orders_in_time: 98\n", "targets.yaml:1:1: "},
+        {"process.yaml", PROCESS "[{from: disputes, to: council, at: station}]\n",
+         "process.yaml:9:21: 'disputes' is not a class of sla.yaml"},
+        {"process.yaml", PROCESS "[{from: dispute, to: councils, at: station}]\n",
+         "process.yaml:9:34: 'councils' is not a class of sla.yaml"},
         {"directory/wangyue.yaml", "street: 1\n", "directory/wangyue.yaml:1:"},
         {"categories/chengjian.yaml", "category: 城乡建设\nsla: unheard\nrules: []\n", "unheard"},
         {"urgency.yaml",

@@ -54,6 +54,24 @@ static void the_sample(void **state)
     assert_false(process_has_reason(process, STEP_RETURN, SPAN("bus")));
     assert_false(process_has_reason(process, STEP_RETURN, SPAN("")));
     assert_false(process_has_reason(process, STEP_RETURN, SPAN("parts")));
+    assert_int_equal(numbers->handover_turns, 3);
+    const unsigned holder = 1u << TELL_HOLDER, leader = 1u << TELL_LEADER, head = 1u << TELL_HEAD;
+    assert_int_equal(process_tell(process, WARNING_NONE), 0);
+    assert_int_equal(process_tell(process, WARNING_BLUE), holder);
+    assert_int_equal(process_tell(process, WARNING_YELLOW), holder | leader);
+    assert_int_equal(process_tell(process, WARNING_RED), holder | leader | head);
+    assert_int_equal(process_escalation_count(process), 2);
+    const struct process_escalation *up = process_escalation(process, SPAN("dispute"));
+    assert_non_null(up);
+    assert_span(up->to, "council");
+    assert_false(up->street);
+    assert_contains(up->to_place.ptr, "process.yaml:8:");
+    up = process_escalation(process, SPAN("council"));
+    assert_non_null(up);
+    assert_span(up->to, "complex");
+    assert_true(up->street);
+    assert_ptr_equal(up, process_escalation_at(process, 1));
+    assert_null(process_escalation(process, SPAN("complex")));
     assert_true(process_asks_why(process, STEP_EXTEND));
     assert_false(process_asks_why(process, STEP_ACCEPT));
     process_free(&process);
@@ -70,6 +88,10 @@ static void the_real_file(void **state)
         fail_msg("%s", err.text);
     assert_int_equal(process_numbers(process)->returns_most, 2);
     assert_true(process_numbers(process)->reopen_ms == 7 * CLOCK_DAY_MS);
+    assert_int_equal(process_numbers(process)->handover_turns, 3);
+    assert_span(process_escalation(process, SPAN("dispute"))->to, "council");
+    assert_span(process_escalation(process, SPAN("council"))->to, "complex_dispute");
+    assert_true(process_escalation(process, SPAN("council"))->street);
     static const enum order_step reasoned[] = {STEP_RETURN, STEP_TRANSFER, STEP_EXTEND,
                                                STEP_REFUSE, STEP_REOPEN,   STEP_CANCEL};
     for (size_t i = 0; i < sizeof reasoned / sizeof *reasoned; i++)
@@ -101,6 +123,24 @@ static void wrong_files_are_refused(void **state)
         {"yellow: 0.8", "yellow: 0.4", "must rise"},
         {"yellow: 0.8, ", "", "yellow"},
         {"warnings:", "warning:", "warning"},
+        {"{turns: 3}", "{turns: 0}", "process.yaml:5:"},
+        {"{turns: 3}", "{minutes: 5}", "minutes"},
+        {"handover: {turns: 3}\n", "", "'handover' is missing"},
+        {"tell: {blue: [holder], yellow: [holder, leader], red: [holder, leader, head]}\n", "",
+         "'tell' is missing"},
+        {"blue: [holder], ", "", "'blue' is missing"},
+        {"blue: [holder]", "blue: holder", "process.yaml:7:14:"},
+        {"blue: [holder]", "blue: [mayor]", "process.yaml:7:15: 'mayor' is nobody"},
+        {"blue: [holder]", "blue: [holder, holder]", "given twice"},
+        {"red: [holder, leader, head]", "red: [holder]", "must be told of red"},
+        {"blue: [holder]", "green: [holder]", "green"},
+        {"escalation:", "escalations:", "escalations"},
+        {"to: council, at: station", "to: council, at: town", "'town' is no place"},
+        {"to: council, at: station", "to: council", "the key \"at\" is missing"},
+        {"from: council", "from: Council", "'Council' is no class name"},
+        {"from: council", "from: dispute", "is escalated twice"},
+        {"to: complex", "to: dispute", "comes round"},
+        {"to: complex", "to: council", "comes round"},
         {"reasons:\n", "reason:\n", "reason"},
         {"  return:", "  retrun:", "'retrun' is no step"},
         {"code: busy", "code: not_mine", "given twice"},

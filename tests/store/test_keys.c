@@ -23,7 +23,16 @@ static void test_names(void **state)
     assert_key(key_queue(SPAN("c1"), SPAN("w1"), false), "jiesu:{c1}:q:w1");
     assert_key(key_queue(SPAN("c1"), SPAN("w1"), true), "jiesu:{c1}:q:w1:urgent");
     assert_key(key_due(SPAN("c1")), "jiesu:{c1}:due");
+    assert_key(key_open(SPAN("c1")), "jiesu:{c1}:open");
+    assert_key(key_idle(SPAN("c1")), "jiesu:{c1}:idle");
+    assert_key(key_notices(SPAN("c1"), SPAN("w1")), "jiesu:{c1}:notices:w1");
     assert_key(key_wake(SPAN("c1"), SPAN("w1")), "jiesu:{c1}:wake:w1");
+    assert_key(key_events(SPAN("c1")), "jiesu:{c1}:events");
+    assert_key(key_cursors(SPAN("c1")), "jiesu:{c1}:cursors");
+    assert_key(key_lease(SPAN("c1"), SPAN("hook:a")), "jiesu:{c1}:lease:hook:a");
+    assert_key(key_lapse(SPAN("c1")), "jiesu:{c1}:lapse");
+    assert_key(key_stat(SPAN("c1"), 20260301, SPAN("")), "jiesu:{c1}:stat:20260301");
+    assert_key(key_stat(SPAN("c1"), 20260301, SPAN("grid")), "jiesu:{c1}:stat:20260301:grid");
     assert_key(key_claim((struct hash128){.hi = 1, .lo = UINT64_MAX}),
                "jiesu:claim:0000000000000001ffffffffffffffff");
 }

@@ -245,8 +245,9 @@ static void test_queue(void **state)
     (void)state;
     struct seen seen;
     seen_begin(&seen);
-    assert_int_equal(
-        orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), 10, on_queue, &seen, NULL), 0);
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 10,
+                                       on_queue, &seen, NULL),
+                     0);
     await(&seen);
     assert_int_equal(seen.count, 0); /* no queue is an empty queue */
     assert_int_equal(seen.err.code, ERR_NONE);
@@ -255,33 +256,37 @@ static void test_queue(void **state)
     order_make(&seen, true, "U");
     order_make(&seen, false, "b");
     for (int i = 0; i < 2; i++) { /* reading does not take away */
-        assert_int_equal(
-            orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), 10, on_queue, &seen, NULL),
-            0);
+        assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 10,
+                                           on_queue, &seen, NULL),
+                         0);
         await(&seen);
         assert_string_equal(seen.text, "U a b ");
     }
-    assert_int_equal(
-        orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), 2, on_queue, &seen, NULL), 0);
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+                                       on_queue, &seen, NULL),
+                     0);
     await(&seen);
     assert_string_equal(seen.text, "U a ");
     /* The library is lost: so is the connection, and the next one brings it back. */
     test_redis_ask(&seen.server, "FUNCTION FLUSH SYNC");
-    assert_int_equal(
-        orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), 2, on_queue, &seen, NULL), 0);
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+                                       on_queue, &seen, NULL),
+                     0);
     await(&seen);
     assert_int_equal(seen.err.code, ERR_UNAVAILABLE);
     seen.ready = false;
     assert_true(test_run_until(&seen.loop, &seen.ready, PATIENCE_MS));
-    assert_int_equal(
-        orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), 2, on_queue, &seen, NULL), 0);
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+                                       on_queue, &seen, NULL),
+                     0);
     await(&seen);
     assert_string_equal(seen.text, "U a ");
     /* A key of another type. */
     struct key urgent = key_queue(SPAN("wy-1"), SPAN("wang"), true);
     COMMAND(&seen, SPAN("SET"), key_span(&urgent), SPAN("x"));
-    assert_int_equal(
-        orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), 2, on_queue, &seen, NULL), 0);
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+                                       on_queue, &seen, NULL),
+                     0);
     await(&seen);
     assert_int_equal(seen.err.code, ERR_PROTOCOL);
     seen_end(&seen);
@@ -302,8 +307,9 @@ static void test_without_redis(void **state)
     assert_int_equal(seen.err.code, ERR_UNAVAILABLE);
     assert_int_equal(orders_get(seen.redis, &id, on_order, &seen, &err), -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
-    assert_int_equal(
-        orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), 2, on_queue, &seen, &err), -1);
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+                                       on_queue, &seen, &err),
+                     -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
     seen_end(&seen);
 }
@@ -323,8 +329,8 @@ static void test_memory_short(void **state)
         mem_fail_at(n);
         if (orders_get(seen.redis, &id, on_order, &seen, &err) == 0)
             await(&seen);
-        if (seen.ready && orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), 2, on_queue,
-                                            &seen, &err) == 0)
+        if (seen.ready && orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+                                            on_queue, &seen, &err) == 0)
             await(&seen);
         whole = mem_asked() < n;
         mem_fail_at(0);

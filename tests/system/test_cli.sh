@@ -51,3 +51,18 @@ code=$?
 port=$(grep -m 1 listening "$DIR/log" | jq .port)
 same "the first engine lives on" ok "$(curl -s "http://127.0.0.1:$port/livez")"
 stop_engine
+
+# A clock for demonstrations: it shows what it is told to, runs on faster, and the log says that it is not real.
+: >"$DIR/log"
+began=$(date -u -d '-1 minute' +%Y-%m-%dT%H:%M:%SZ)
+"$JIESU" serve --config "$DIR/conf" --rules rules --data "$DIR/data" --clock-speed 60 --clock-began "$began" \
+    --clock-origin 2026-03-02T08:00:00+08:00 2>"$DIR/log" &
+ENGINE_PID=$!
+await port_is_known
+same "the clock's warning" "warn 60 2026-03-02T08:00:00+08:00" \
+    "$(grep -m 1 clock_not_real "$DIR/log" | jq -r '"\(.level) \(.speed) \(.shows)"')"
+port=$(grep -m 1 listening "$DIR/log" | jq .port)
+made=$(curl -s "http://127.0.0.1:$port/v1/complaints" -H 'Content-Type: application/json' -d '{"text":"碧湖花园的路灯不亮"}')
+[[ $(jq -r .created_at <<<"$made") == 2026-03-02T09:* || $(jq -r .created_at <<<"$made") == 2026-03-02T1?:* ]] ||
+    fail "an hour after eight, at least, was: $made"
+stop_engine
