@@ -21,8 +21,8 @@ end
 -- MULTI (a torn tail after a power cut), Redis 7.0 cuts it after the last whole command, and leaves the MULTI
 -- open. What it did not carry out is right in memory, since we send it again; but at the next start the open MULTI
 -- swallows what follows, its commands are carried out after all, and a queue entry would be there twice. All
--- else that we write is the same when it is written again. So the first write to each queue, or list of notices, after
--- a start of Redis writes it as it is into the file, whole, which undoes what an open MULTI before it may do.
+-- else that we write is the same when it is written again. So the first create on each queue after a start of
+-- Redis writes the queue as it is into the file, whole, which undoes what an open MULTI before it may do.
 -- This table lives as long as the process of Redis does, which is just as long as it must.
 local fenced = {}
 
@@ -93,13 +93,14 @@ local function announce(events, ulid, version, step, at, by, from, to, worker, e
     'class', facts.class or '', 'special', facts.special or '')
 end
 
--- Leaves a notice for each of the workers named, and wakes them. Old notices go when there are many.
+-- Leaves a notice for each of the workers named, and wakes them. Old notices go when there are many. There needs to
+-- be no fence: the file says of each how long the stream then was, so what an open MULTI puts in twice is
+-- trimmed by what comes behind it.
 local NOTICES = 1000
 
 local function tell(prefix, workers, community, ulid, step, version, at, note)
   for worker in string.gmatch(workers, '%S+') do
     local stream = prefix .. 'notices:' .. worker
-    fence(stream)
     redis.call('XADD', stream, 'MAXLEN', '~', NOTICES, '*', 'id', community .. '.' .. ulid, 'step', step,
       'version', version, 'at', at, 'note', note)
     redis.call('PUBLISH', prefix .. 'wake:' .. worker, ulid)

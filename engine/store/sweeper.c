@@ -321,11 +321,10 @@ static void ask(struct area *area)
 {
     struct sweeper *s = area->sweeper;
     char now[NUMBER_BYTES], until[NUMBER_BYTES], most[NUMBER_BYTES];
-    const int64_t at = clock_now_ms();
+    const int64_t at = clock_now_ms(), claimed = at + clock_stretch_ms(LIMIT_SWEEP_CLAIM_MS);
     const struct key due = key_due(span_str(area->name));
     (void)snprintf(now, sizeof(now), "%lld", (long long)at);
-    (void)snprintf(until, sizeof(until), "%lld",
-                   (long long)(at + clock_stretch_ms(LIMIT_SWEEP_CLAIM_MS)));
+    (void)snprintf(until, sizeof(until), "%lld", (long long)claimed);
     (void)snprintf(most, sizeof(most), "%d", LIMIT_SWEEP_BATCH);
     struct span argv[DUE_ARGS] = {SPAN("FCALL"), SPAN("jiesu_due"), SPAN("1"),     key_span(&due),
                                   span_str(now), span_str(until),   span_str(most)};

@@ -12,6 +12,7 @@
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
 #include "engine/store/keys.h"
+#include "engine/store/notices.h"
 #include "engine/store/orders.h"
 #include "engine/store/reply_reader.h"
 #include "functions_lua.h"
@@ -267,6 +268,17 @@ static void test_queue(void **state)
                      0);
     await(&seen);
     assert_string_equal(seen.text, "U a ");
+    static const struct {
+        enum orders_part part;
+        const char *text;
+    } parts[] = {{ORDERS_URGENT, "U "}, {ORDERS_NORMAL, "a b "}};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), parts[i].part,
+                                           10, on_queue, &seen, NULL),
+                         0);
+        await(&seen);
+        assert_string_equal(seen.text, parts[i].text);
+    }
     /* The library is lost: so is the connection, and the next one brings it back. */
     test_redis_ask(&seen.server, "FUNCTION FLUSH SYNC");
     assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
@@ -289,6 +301,60 @@ static void test_queue(void **state)
                      0);
     await(&seen);
     assert_int_equal(seen.err.code, ERR_PROTOCOL);
+    seen_end(&seen);
+}
+
+static void on_notices(void *ctx, const struct notice *notices, size_t count, const struct err *err)
+{
+    struct seen *seen = ctx;
+    seen->done = true;
+    seen->count = count;
+    seen->err.code = err == NULL ? ERR_NONE : err->code;
+    seen->text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        const size_t len = strlen(seen->text);
+        snprintf(seen->text + len, sizeof(seen->text) - len, "%.*s/%.*s/%d/%d/%.*s ",
+                 SPAN_ARG(notices[i].order), SPAN_ARG(notices[i].step), (int)notices[i].version,
+                 (int)notices[i].at, SPAN_ARG(notices[i].note));
+    }
+}
+
+static void read_notices(struct seen *seen, struct span after, size_t most)
+{
+    assert_int_equal(
+        notices_read(seen->redis, SPAN("wy-1"), SPAN("wang"), after, most, on_notices, seen, NULL),
+        0);
+    await(seen);
+}
+
+static void test_notices(void **state)
+{
+    (void)state;
+    struct seen seen;
+    seen_begin(&seen);
+    read_notices(&seen, SPAN("0-0"), 10);
+    assert_int_equal(seen.count, 0);
+    for (int i = 1; i < 4; i++) {
+        char words[160];
+        snprintf(words, sizeof(words),
+                 "XADD jiesu:{wy-1}:notices:wang %d-0 id wy-1.X step warn version %d at %d note {}",
+                 i, i + 1, i * 100);
+        test_redis_ask(&seen.server, words);
+    }
+    read_notices(&seen, SPAN("0-0"), 2);
+    assert_string_equal(seen.text, "wy-1.X/warn/2/100/{} wy-1.X/warn/3/200/{} ");
+    read_notices(&seen, SPAN("2-0"), 10);
+    assert_string_equal(seen.text, "wy-1.X/warn/4/300/{} ");
+    read_notices(&seen, SPAN("3-0"), 10);
+    assert_int_equal(seen.count, 0);
+    test_redis_ask(&seen.server, "SET jiesu:{wy-1}:notices:wang x");
+    read_notices(&seen, SPAN("0-0"), 10);
+    assert_int_equal(seen.err.code, ERR_PROTOCOL);
+    static const char *const bad[] = {
+        "", "1", "1-", "-1", "1-2-3", "a-1", "99999999999999999999-1"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(notices_id_valid(span_str(bad[i])));
+    assert_true(notices_id_valid(SPAN("18446744073709551615-18446744073709551615")));
     seen_end(&seen);
 }
 
@@ -343,9 +409,10 @@ static void test_memory_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_view),          cmocka_unit_test(test_long_history),
-        cmocka_unit_test(test_get),           cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_without_redis), cmocka_unit_test(test_memory_short),
+        cmocka_unit_test(test_view),         cmocka_unit_test(test_long_history),
+        cmocka_unit_test(test_get),          cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_notices),      cmocka_unit_test(test_without_redis),
+        cmocka_unit_test(test_memory_short),
     };
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
