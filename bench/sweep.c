@@ -222,23 +222,45 @@ static int create_orders(struct sweep *s, struct calls_pipe *pipe, uint64_t from
     return result;
 }
 
-/* Times some creations, so that the first instant can be set behind the last creation; forgets
- * them. */
-static int set_base(struct sweep *s, struct calls_pipe *pipe, struct err *err)
+/* The first instant comes when so many orders have been created, and two engines have started: by
+ * the time that others took, and half of that more. */
+static int64_t base_after(uint64_t orders, uint64_t others, double seconds)
+{
+    return clock_now_ms() + START_MS + (int64_t)(seconds * 1500 * (double)orders / (double)others);
+}
+
+/* Times some creations, and forgets them. */
+static int time_sample(struct sweep *s, struct calls_pipe *pipe, double *seconds, struct err *err)
 {
     struct calls forget = {.count = 0};
     const struct span argv[] = {SPAN("FLUSHALL"), SPAN("SYNC")};
-    double seconds = 0;
     s->base = clock_now_ms();
-    int result = create_orders(s, pipe, ORDERS_MAX, ORDERS_MAX + SAMPLE, &seconds, err);
+    int result = create_orders(s, pipe, ORDERS_MAX, ORDERS_MAX + SAMPLE, seconds, err);
     if (result == 0)
         result = calls_add(&forget, 2, argv) < 0
                      ? err_set(err, ERR_NOMEM, "out of memory")
                      : calls_push(pipe, &forget, 1, check_good, NULL, NULL, err);
     calls_free(&forget);
-    /* A third more: the first are created faster than the last. */
-    s->base =
-        clock_now_ms() + START_MS + (int64_t)(seconds * 1000 * 4 / 3 * (double)s->open / SAMPLE);
+    return result;
+}
+
+/* Creates all orders. Those whose instants lie behind the window come first: how long they take
+ * tells well when the window can begin. */
+static int seed(struct sweep *s, struct calls_pipe *pipe, struct err *err)
+{
+    const double part = (double)s->options->window * 1000 / (double)s->spread_ms;
+    const uint64_t within = (uint64_t)(part * (double)s->open);
+    double sample_s = 0, behind_s = 0, within_s = 0;
+    if (time_sample(s, pipe, &sample_s, err) < 0)
+        return -1;
+    s->base = base_after(s->open, SAMPLE, sample_s);
+    if (within < s->open) {
+        if (create_orders(s, pipe, within, s->open, &behind_s, err) < 0)
+            return -1;
+        s->base = base_after(within, s->open - within, behind_s);
+    }
+    const int result = create_orders(s, pipe, 0, within, &within_s, err);
+    s->result->seed_s = behind_s + within_s;
     return result;
 }
 
@@ -439,9 +461,7 @@ static int measure(void *ctx, const struct redis_target *target, pid_t pid, stru
     struct sweep *s = ctx;
     s->target = *target;
     struct calls_pipe *pipe = calls_pipe_open(target, err);
-    int result = pipe == NULL ? -1 : set_base(s, pipe, err);
-    if (result == 0)
-        result = create_orders(s, pipe, 0, s->open, &s->result->seed_s, err);
+    int result = pipe == NULL ? -1 : seed(s, pipe, err);
     if (result == 0) {
         (void)fprintf(stderr, "sweep: %" PRIu64 " orders in %.1f s; the first is due in %.1f s\n",
                       s->open, s->result->seed_s, (double)(s->base - clock_now_ms()) / 1000);
