@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORKERS = 5, POSTS = 4, ORDERS = 150, STEPS = 60, DEPARTMENTS = 3, TEXT_BYTES = 512 };
+enum { WORKERS = 5, POSTS = 4, ORDERS = 100, STEPS = 60, DEPARTMENTS = 3, TEXT_BYTES = 512 };
 
 #define BEGAN INT64_C(1772413200000) /* Monday 2026-03-02, 09:00 in Shanghai */
 
