@@ -59,6 +59,25 @@ local function dequeue(entries)
   end
 end
 
+-- Looks whether an order is in the queues that its hash names, and puts it there (by `put`) where it is not. A call
+-- that is made again is the time to look: after a crash in an unlucky moment the hash may be there, and the
+-- queue as the fence wrote it, before.
+local function mend(order, entries, put)
+  local names, mended = {}, false
+  for queue, entry in string.gmatch(entries or '', '(%S+) (%S+)') do
+    if #redis.call('XRANGE', queue, entry, entry) == 0 then
+      entry, mended = put(queue), true
+      if entry.err then
+        return
+      end
+    end
+    names[#names + 1] = queue .. ' ' .. entry
+  end
+  if mended then
+    redis.call('HSET', order, 'entries', table.concat(names, ' '))
+  end
+end
+
 -- The states of an order that is no more held by anyone.
 local DONE = {resolved = true, closed = true, cancelled = true}
 
@@ -109,23 +128,25 @@ end
 
 -- jiesu_create KEYS order queue due events ARGV wake ulid due_at n (field value) * n (field value) ...
 -- -> {'created'}, or {'exists', answer, state, version} of the order that is there. The n pairs are the queue
--- entry, the rest the order's hash; due_at is when to look at it first ('': never). What can fail (a key of
--- another type) comes before the hash is written, and a due date already set is taken back.
+-- entry, the rest the order's hash; due_at is when to look at it first ('': never). The hash is written last:
+-- what can fail (a key of another type) comes before it, with a due date already set taken back, and of a
+-- call that the file holds only in part (see fence) the order is the last to appear.
 local function create(keys, argv)
+  local first, order = 5 + 2 * argv[4], {}
+  local fields = {unpack(argv, 5, first - 1)}
   if redis.call('EXISTS', keys[1]) == 1 then
-    local held = redis.call('HMGET', keys[1], 'answer', 'state', 'version')
+    local held = redis.call('HMGET', keys[1], 'answer', 'state', 'version', 'entries')
+    mend(keys[1], held[4], function(queue) return enqueue(queue, fields) end)
     return {'exists', held[1], held[2], held[3]}
   end
   if argv[3] ~= '' then
     redis.call('ZADD', keys[3], argv[3], argv[2])
   end
-  local first, order = 5 + 2 * argv[4], {}
-  local entry = enqueue(keys[2], {unpack(argv, 5, first - 1)})
+  local entry = enqueue(keys[2], fields)
   if entry.err then
     redis.call('ZREM', keys[3], argv[2])
     return entry
   end
-  redis.call('HSET', keys[1], 'entries', keys[2] .. ' ' .. entry, unpack(argv, first))
   for i = first, #argv, 2 do
     order[argv[i]] = argv[i + 1]
   end
@@ -133,6 +154,7 @@ local function create(keys, argv)
   count(prefix, nil, order.worker, true, at)
   announce(keys[4] or prefix .. 'events', argv[2], order.version, 'create', at, 'engine', '', order.state,
     order.worker, order.h1 or '', order)
+  redis.call('HSET', keys[1], 'entries', keys[2] .. ' ' .. entry, unpack(argv, first))
   redis.call('PUBLISH', argv[1], argv[2])
   return {'created'}
 end
@@ -374,15 +396,18 @@ end
 
 -- Writes fields; an empty one is removed.
 local function write(key, changes)
-  local fields = {}
+  local fields, gone = {}, {}
   for field, value in pairs(changes) do
     if value == '' then
-      redis.call('HDEL', key, field)
+      gone[#gone + 1] = field
     else
       fields[#fields + 1], fields[#fields + 2] = field, value
     end
   end
   redis.call('HSET', key, unpack(fields))
+  if #gone > 0 then
+    redis.call('HDEL', key, unpack(gone))
+  end
 end
 
 local function set_due(set, due, member)
@@ -423,6 +448,7 @@ local function step(keys, argv)
   end
   local again = answer_again(order, held, id)
   if again then
+    mend(order, held.entries, function(queue) return requeue(order, queue, {}) end)
     return again
   end
   if #argv < 16 or (#argv - 16) % 3 ~= 0 then
@@ -448,7 +474,6 @@ local function step(keys, argv)
   changes.state, changes.version, changes.worker, changes.last_at = target, version, holder, at
   changes['s:' .. key] = target .. ' ' .. version .. ' ' .. body
   changes['h' .. version] = entry
-  write(order, changes)
   if argv[14] == '@' and not DONE[target] then
     set_due(keys[2], at, member)
   elseif argv[14] ~= '@' and argv[14] ~= '-' then
@@ -464,6 +489,7 @@ local function step(keys, argv)
   end
   announce(keys[3], member, version, argv[1], at, argv[3], held.state, target, holder, entry, held)
   tell(prefix, string.gsub(argv[16], '=', holder), community, member, argv[1], version, at, argv[15])
+  write(order, changes) -- last, as the hash of a create
   if queued then
     redis.call('PUBLISH', prefix .. 'wake:' .. holder, member)
   end
@@ -521,7 +547,7 @@ end
 
 -- jiesu_queue KEYS queue ... ARGV consumer most -> the answers (JSON) of at most `most` orders: of the queues in the
 -- order given, in each those delivered before, then new ones. An entry that was deleted, or whose order
--- is gone, is acknowledged and left out.
+-- is gone or does not name it (see mend), is acknowledged and left out.
 local function queue(keys, argv)
   local orders = string.match(keys[1], '^jiesu:{[^}]*}:') .. 'order:'
   local answers, most = {}, tonumber(argv[2])
@@ -532,13 +558,15 @@ local function queue(keys, argv)
         for _, entry in ipairs(entries(stream, argv[1], want, from)) do
           -- The first field of an entry is `id`, "<community>.<ulid>".
           local ulid = entry[2] and string.match(entry[2][2], '[^.]*$')
-          local held = ulid and redis.call('HMGET', orders .. ulid, 'answer', 'state')
-          if held and held[1] then
+          local held = ulid and redis.call('HMGET', orders .. ulid, 'answer', 'state', 'entries', 'entry')
+          local named = held and (held[4] or has_word(held[3] or nil, ' ', stream .. ' ' .. entry[1]))
+          if named and held[1] then
             -- As it was answered at creation, but for its state: the first member of that name is its own.
             answers[#answers + 1] =
               (string.gsub(held[1], '"status":"dispatched"', '"status":"' .. held[2] .. '"', 1))
           else
             redis.call('XACK', stream, 'workers', entry[1])
+            redis.call('XDEL', stream, entry[1])
           end
         end
       end

@@ -103,6 +103,33 @@ static void test_create_whole_or_not(void **state)
     assert_string_equal(ask("GET jiesu:{c1}:q:bad"), "x");
 }
 
+/* The hash is there and the queue has lost its entry: whoever makes the call again puts it back, once. */
+static void test_mends(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    create("Z", "w1");
+    ask("XTRIM jiesu:{c1}:q:w1 MAXLEN 1"); /* the entry of Z stays */
+    assert_string_equal(create("Z", "w1"), "exists\n{\"id\":\"c1.Z\"}\ndispatched\n1");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\ndispatched\n1");
+        assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "2");
+    }
+    /* The entry is named anew, so that the step that ends it finds it; and a step heals as well. */
+    ask(STEP "return r1 worker w1 any dispatched dispatched 90 '' 0 '' w2 '' - {} ''");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
+    ask("XTRIM jiesu:{c1}:q:w2 MAXLEN 0");
+    assert_string_equal(ask(STEP "return r1 worker w1 any dispatched dispatched 90 '' 0 '' w2 '' - "
+                                 "{} ''"),
+                        "replayed\ndispatched\n2");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2"), "1");
+    ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {} ''");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2"), "0");
+    assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\naccepted\n3");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
+}
+
 /* What an engine before version 4 wrote, and did not get done, is refused for good and kept. */
 static void test_older_form(void **state)
 {
@@ -446,6 +473,7 @@ int main(void)
         T(test_version),
         T(test_create),
         T(test_create_whole_or_not),
+        T(test_mends),
         T(test_steps),
         T(test_older_form),
         T(test_older_order),

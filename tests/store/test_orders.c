@@ -181,13 +181,18 @@ static void seen_end(struct seen *seen)
 /* What jiesu_create leaves behind. */
 static struct id order_make(struct seen *seen, bool urgent, const char *answer)
 {
+    static int made;
     struct id id;
+    char entry[24], entries[KEY_BYTES + 32];
     id_make(&id, SPAN("wy-1"), 1700000000000);
     struct key order = key_order(&id), queue = key_queue(SPAN("wy-1"), SPAN("wang"), urgent);
+    snprintf(entry, sizeof(entry), "%d-0", ++made);
+    snprintf(entries, sizeof(entries), "%s %s", queue.text, entry);
     COMMAND(seen, SPAN("HSET"), key_span(&order), SPAN("state"), SPAN("dispatched"),
             SPAN("version"), SPAN("1"), SPAN("worker"), SPAN("wang"), SPAN("answer"),
-            span_str(answer), SPAN("complaint"), SPAN("{}"), SPAN("h1"), SPAN("{\"version\":1}"));
-    COMMAND(seen, SPAN("XADD"), key_span(&queue), SPAN("*"), SPAN("id"), id_span(&id));
+            span_str(answer), SPAN("entries"), span_str(entries), SPAN("complaint"), SPAN("{}"),
+            SPAN("h1"), SPAN("{\"version\":1}"));
+    COMMAND(seen, SPAN("XADD"), key_span(&queue), span_str(entry), SPAN("id"), id_span(&id));
     return id;
 }
 
