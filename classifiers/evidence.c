@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const size_t shares[EVIDENCE_GROUPS] = {
-    [EVIDENCE_GROUP_WINNER] = 4, [EVIDENCE_GROUP_LEARNED] = 2, [EVIDENCE_GROUP_URGENCY] = 4,
-    [EVIDENCE_GROUP_KIND] = 2,   [EVIDENCE_GROUP_TAG] = 2,     [EVIDENCE_GROUP_RUNNER_UP] = 2,
+    [EVIDENCE_GROUP_WINNER] = 2, [EVIDENCE_GROUP_LEARNED] = 1, [EVIDENCE_GROUP_URGENCY] = 2,
+    [EVIDENCE_GROUP_KIND] = 1,   [EVIDENCE_GROUP_TAG] = 1,     [EVIDENCE_GROUP_RUNNER_UP] = 1,
 };
-_Static_assert(4 + 2 + 4 + 2 + 2 + 2 <= LIMIT_EVIDENCE, "the shares fit");
+_Static_assert(2 + 1 + 2 + 1 + 1 + 1 <= LIMIT_EVIDENCE, "the shares fit");
 
 /* Weight and place in one number, so that one comparison nearly always tells. */
 static uint64_t rank_of(const struct evidence_match *match)

@@ -26,7 +26,7 @@ enum evidence_group {
 };
 
 /* N-grams are small change: more of them tell a reader nothing. */
-enum { EVIDENCE_LEARNED_MAX = 6 };
+enum { EVIDENCE_LEARNED_MAX = 3 };
 
 /* A pattern that was found: its use in the rule set (in EVIDENCE_GROUP_LEARNED its n-gram), its
  * weight in hundredths, and the units [from, to). */

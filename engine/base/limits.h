@@ -92,7 +92,7 @@
     X(RULE_TARGETS, 20000, "rules", "category paths, urgencies, kinds and tags in one rule set")   \
     X(YAML_DEPTH, 32, "levels", "nesting of a YAML file")                                          \
     X(YAML_NODES, 1000000, "nodes", "in one YAML file")                                            \
-    X(EVIDENCE, 16, "items", "evidence kept in a verdict")                                         \
+    X(EVIDENCE, 8, "items", "evidence kept in a verdict")                                          \
     X(SECONDARY, 3, "categories", "secondary categories kept in a verdict")                        \
     X(RULES_WATCH_MS, 2000, "ms", "between two looks at the rule files, with --watch yes")         \
     X(THREADS, 64, "threads", "HTTP loops")                                                        \
