@@ -88,9 +88,10 @@ static int pull(struct classify_job *job, const struct rules_trigger *trigger, u
     if (pulls == NULL)
         return -1;
     s->pulls = pulls;
-    pulls[s->pull_count++] = (struct classify_pull){trigger->gate, trigger->set, met};
     if (gate->epoch != s->epoch)
-        *gate = (struct classify_gate){.epoch = s->epoch};
+        *gate = (struct classify_gate){.epoch = s->epoch, .pull = RULES_NONE};
+    pulls[s->pull_count] = (struct classify_pull){trigger->set, met, gate->pull};
+    gate->pull = (uint32_t)s->pull_count++;
     bool opens = gate->met != wanted->sets && (gate->met | trigger->set) == wanted->sets;
     gate->met |= trigger->set;
     if (opens && wanted->regex != RULES_NONE)
@@ -267,9 +268,8 @@ static void find_sets(const struct classify_job *job, uint32_t gate,
         sets[i].last_begin = 0;
         sets[i].count = 0;
     }
-    for (size_t i = 0; i < s->pull_count; i++)
-        if (s->pulls[i].gate == gate)
-            note_places(job, &s->met[s->pulls[i].met], &sets[__builtin_ctz(s->pulls[i].set)]);
+    for (uint32_t i = s->gates[gate].pull; i != RULES_NONE; i = s->pulls[i].before)
+        note_places(job, &s->met[s->pulls[i].met], &sets[__builtin_ctz(s->pulls[i].set)]);
 }
 
 /* A match holds a literal of each set, not far behind its beginning: narrows the window, and returns
@@ -362,12 +362,29 @@ static int search_part(struct classify_job *job, const struct rules_regex *regex
     return found;
 }
 
+/* False when no match can begin in a window, by a look that costs less than a search. */
+static bool may_match(const struct classify_job *job, uint32_t gate, const struct window *w)
+{
+    const struct text *text = &job->scratch->text;
+    const struct rules_gate *wanted = &job->rules->gates[gate];
+    const struct rules_hints *hints = &job->rules->hints[gate];
+    const size_t end = w->last < text->title_units ? text->title_units : text->count;
+    if (wanted->at_end && wanted->longest != 0 && w->last + wanted->longest < end)
+        return w->first < text->title_units && w->last >= text->title_units; /* part of both */
+    for (size_t i = 0; i < hints->count; i++)
+        if (!hint_allows(&hints->list[i], text->units, text->count, w->first, w->last))
+            return false;
+    return true;
+}
+
 /* Searches a window in the parts of the text that the scope names: title and body are two texts. */
 static int search_window(struct classify_job *job, const struct rules_regex *regex,
                          enum rules_scope scope, const struct window *w, size_t *from, size_t *to)
 {
     const struct text *text = &job->scratch->text;
     int found = REGEX_NO_MATCH;
+    if (!may_match(job, regex->gate, w))
+        return REGEX_NO_MATCH;
     if (scope != RULES_TEXT)
         found = search_part(job, regex, 0, text->title_units, w->first, w->last, from, to);
     if (scope == RULES_TITLE || found == REGEX_MATCH)

@@ -69,13 +69,15 @@ struct classify_set {
 struct classify_gate {
     uint32_t epoch;
     uint32_t met;
+    uint32_t pull; /* the last one, in rules_scratch.pulls */
 };
 
 /* One literal of a set was met. Most gates never open, so where the literals stand is looked up
  * here when one does. */
 struct classify_pull {
-    uint32_t gate, set; /* set: its bit */
-    uint32_t met;       /* in rules_scratch.met */
+    uint32_t set;    /* its bit */
+    uint32_t met;    /* in rules_scratch.met */
+    uint32_t before; /* the gate's pull before it, or RULES_NONE */
 };
 
 enum { CLASSIFY_PLACE_BYTES = 128, CLASSIFY_LINE_DIGITS = 10 };

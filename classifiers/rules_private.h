@@ -18,6 +18,7 @@
 #ifndef JIESU_CLASSIFIERS_RULES_PRIVATE_H
 #define JIESU_CLASSIFIERS_RULES_PRIVATE_H
 
+#include "classifiers/hint.h"
 #include "classifiers/keywords.h"
 #include "classifiers/learned.h"
 #include "classifiers/regex.h"
@@ -101,8 +102,16 @@ struct rules_gate {
     uint32_t sets;                    /* a bit for each set of literals; 0: it runs on every text */
     uint32_t longest;                 /* units of its longest match; 0: not known */
     uint32_t leads[LIMIT_REGEX_SETS]; /* of each set (literals.h) */
+    bool at_end;                      /* literals.h */
     bool spared;    /* it has sets that are not looked for, because it is seldom asked for */
     uint32_t regex; /* in rules->regexes; RULES_NONE for one that is only asked for */
+};
+
+/* Of each set of a regex, first those of its gate, then those that are not worth a look at every
+ * text. */
+struct rules_hints {
+    uint32_t count;
+    struct hint list[LIMIT_REGEX_SETS];
 };
 
 /* A literal that meets one set of a regex. */
@@ -163,6 +172,7 @@ struct rules {
     struct rules_regex *asked; /* regexes of `unless` and of conditions */
     size_t asked_count;
     struct rules_gate *gates;
+    struct rules_hints *hints; /* by gate */
     size_t gate_count;
     struct rules_tally *tallies;    /* by gate */
     struct rules_counter *counters; /* by target */
