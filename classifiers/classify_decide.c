@@ -49,20 +49,19 @@ static void survey(struct classify_job *job, struct standing *standing)
 {
     struct rules_scratch *s = job->scratch;
     struct classify_cell *cells = s->cells;
-    const struct rules_target *targets = job->rules->targets;
+    const struct rules_kin *kin = job->rules->kin;
     uint32_t *touched = s->touched, *firsts = s->firsts;
     uint64_t kind = 0;
     size_t first_count = 0, others = 0;
     for (size_t i = 0; i < s->touched_count; i++) {
-        const uint32_t t = touched[i], parent = targets[t].parent;
-        if (targets[t].what == EVIDENCE_CATEGORY) {
-            const uint32_t top = 0U - (uint32_t)(parent == RULES_NONE); /* all bits, or none */
-            const uint64_t rank = classify_rank(t, cells[t].score) & ~((uint64_t)top << 32 | top);
-            uint64_t *best = &cells[(parent & ~top) | (t & top)].best;
-            *best = rank > *best ? rank : *best;
+        const uint32_t t = touched[i], parent = kin[t].parent;
+        if (kin[t].what == EVIDENCE_CATEGORY) {
+            const bool top = parent == t;
+            const uint64_t rank = top ? 0 : classify_rank(t, cells[t].score);
+            cells[parent].best = rank > cells[parent].best ? rank : cells[parent].best;
             firsts[first_count] = t;
-            first_count += top & 1;
-        } else if (targets[t].what == EVIDENCE_KIND) {
+            first_count += top;
+        } else if (kin[t].what == EVIDENCE_KIND) {
             const uint64_t rank = classify_rank(t, cells[t].score);
             kind = rank > kind ? rank : kind;
         } else { /* the others need no order any more */
@@ -103,7 +102,7 @@ static void find_leaders(const struct classify_job *job, const struct standing *
     struct leader hand = {RULES_NONE, INT_MIN, 0}, learned = hand;
     for (size_t i = 0; i < standing->first_count; i++) {
         const uint32_t target = s->firsts[i];
-        const int label = job->rules->targets[target].label;
+        const int label = job->rules->kin[target].label;
         const int score = label < 0 ? 0 : s->learned[label];
         offer_leader(&hand, target, s->cells[target].score - score);
         if (label >= 0)

@@ -64,6 +64,7 @@ void rules_destroy(struct rules *rules)
     keywords_free(&rules->keywords);
     learned_free(&rules->learned);
     mem_free(rules->targets);
+    mem_free(rules->kin);
     mem_free(rules->uses);
     mem_free(rules->sources);
     mem_free(rules->regexes);

@@ -58,6 +58,16 @@ struct rules_target {
     int label;
 };
 
+/* What is asked of a target for every match and every score: small, for many are asked. */
+struct rules_kin {
+    uint16_t parent, grandparent; /* of a category; itself when it has none */
+    uint16_t top;                 /* a category's first level; RULES_KIN_NONE of another target */
+    uint8_t what;                 /* enum evidence_for */
+    int8_t label;                 /* as in rules_target */
+};
+#define RULES_KIN_NONE UINT16_MAX
+_Static_assert((unsigned)LIMIT_RULE_TARGETS < RULES_KIN_NONE, "a target needs more bits");
+
 /* Where a pattern counts. */
 enum rules_scope { RULES_ANYWHERE, RULES_TITLE, RULES_TEXT };
 
@@ -162,6 +172,7 @@ struct rules {
     char id[RULES_ID_BYTES];
 
     struct rules_target *targets; /* in file order; a parent stands before its children */
+    struct rules_kin *kin;        /* by target */
     size_t target_count;
     size_t category_count;        /* how many of them are categories */
     struct rules_use *uses;       /* those of keywords first, by value */
