@@ -155,14 +155,13 @@ static void forget_marks(struct rules_scratch *s)
     s->met_count = 0;
 }
 
-int classify_begin(struct rules_scratch *s, const struct rules *rules)
+static int fit_rules(struct rules_scratch *s, const struct rules *rules)
 {
     const size_t triggers = rules->values[rules->hand_count].trigger;
-    forget_marks(s);
+    s->fits = 0;
     FIT(s->cells, s->cell_capacity, rules->target_count);
     FIT(s->touched, s->touched_capacity, rules->target_count);
     FIT(s->firsts, s->firsts_capacity, rules->target_count);
-    begin_counts(s, rules);
     FIT(s->counts, s->count_capacity, rules->target_count);
     FIT(s->counted, s->counted_capacity, rules->target_count);
     FIT(s->met, s->met_capacity, rules->hand_count);
@@ -173,6 +172,16 @@ int classify_begin(struct rules_scratch *s, const struct rules *rules)
     FIT(s->woken, s->woken_capacity, rules->condition_count);
     FIT(s->gates, s->gate_capacity, rules->gate_count);
     FIT(s->ready, s->ready_capacity, rules->regex_count);
+    s->fits = rules->serial;
+    return 0;
+}
+
+int classify_begin(struct rules_scratch *s, const struct rules *rules)
+{
+    forget_marks(s);
+    begin_counts(s, rules);
+    if (s->fits != rules->serial && fit_rules(s, rules) != 0)
+        return -1;
     if (learned_begin(rules->learned, &s->sums) != 0)
         return -1;
     if (++s->epoch == 0) { /* they ran out: all marks are forgotten */

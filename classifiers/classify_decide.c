@@ -54,20 +54,17 @@ static void survey(struct classify_job *job, struct standing *standing)
     uint64_t kind = 0;
     size_t first_count = 0, others = 0;
     for (size_t i = 0; i < s->touched_count; i++) {
-        const uint32_t t = touched[i], parent = kin[t].parent;
-        if (kin[t].what == EVIDENCE_CATEGORY) {
-            const bool top = parent == t;
-            const uint64_t rank = top ? 0 : classify_rank(t, cells[t].score);
-            cells[parent].best = rank > cells[parent].best ? rank : cells[parent].best;
-            firsts[first_count] = t;
-            first_count += top;
-        } else if (kin[t].what == EVIDENCE_KIND) {
-            const uint64_t rank = classify_rank(t, cells[t].score);
-            kind = rank > kind ? rank : kind;
-        } else { /* the others need no order any more */
-            touched[i] = touched[others];
-            touched[others++] = t;
-        }
+        const uint32_t t = touched[i], parent = kin[t].parent, what = kin[t].what;
+        const uint64_t rank = classify_rank(t, cells[t].score);
+        const uint64_t below = classify_if(parent != t, rank), best = cells[parent].best;
+        const uint64_t of_kind = classify_if(what == EVIDENCE_KIND, rank);
+        cells[parent].best = below > best ? below : best;
+        kind = of_kind > kind ? of_kind : kind;
+        firsts[first_count] = t;
+        first_count += kin[t].top == t;
+        touched[i] = touched[others]; /* what was looked at needs no order any more */
+        touched[others] = t;
+        others += (what == EVIDENCE_URGENCY) | (what == EVIDENCE_TAG);
     }
     standing->first_count = first_count;
     standing->others = others;

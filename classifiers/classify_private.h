@@ -129,6 +129,7 @@ struct rules_scratch {
     uint32_t *counted; /* targets with a count */
     size_t counted_capacity, counted_count;
     uint64_t serial;
+    uint64_t fits; /* the serial of the rule set that the arrays have room for, or 0 */
     uint32_t uncounted; /* texts since the last hand-over */
     struct evidence_match *matches;
     size_t match_count, match_capacity;
@@ -207,11 +208,17 @@ static inline bool classify_is_negated(struct classify_job *job, size_t from, si
     return negation_covers(&s->negation, &windows, s->text.units, from, to);
 }
 
+/* The number if the condition holds, else 0: without the branch that compilers make of `?`. */
+static inline uint64_t classify_if(bool holds, uint64_t number)
+{
+    return number & (0 - (uint64_t)holds);
+}
+
 /* A number that is the higher, the better a category stands: by its score, then by its place in the
  * files. 0 without a score above 0. */
 static inline uint64_t classify_rank(uint32_t target, int score)
 {
-    return score > 0 ? (uint64_t)(uint32_t)score << 32 | (RULES_NONE - target) : 0;
+    return classify_if(score > 0, (uint64_t)(uint32_t)score << 32 | (RULES_NONE - target));
 }
 
 /* The target of a rank above 0. */

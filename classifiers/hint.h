@@ -16,12 +16,12 @@
 #include <stdint.h>
 
 /* Where there are more, the look would cost too much. */
-enum { HINT_UNITS = 16 };
+enum { HINT_UNITS = 16, HINT_STEP = 8 };
 
 struct hint {
-    uint32_t lead;  /* of the set */
-    uint32_t count; /* 0: the hint says nothing */
-    uint16_t units[HINT_UNITS];
+    uint32_t lead;              /* of the set */
+    uint32_t count;             /* a multiple of HINT_STEP; 0: the hint says nothing */
+    uint16_t units[HINT_UNITS]; /* some may stand there twice */
 };
 
 void hint_make(struct hint *hint, const struct literal_set *set);

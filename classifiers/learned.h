@@ -79,7 +79,7 @@ struct learned_sums {
     size_t capacity; /* of met */
     /* Since learned_scores: */
     int16_t *values; /* what each of met counts for: learned_value */
-    int16_t *rows;   /* its weights */
+    bool forgotten;  /* times is 0 again */
     double worth;    /* hundredths of a point for one unit of sum(v w) */
     /* Since learned_strongest: */
     int32_t *products; /* v w of each of met, and room for a vector's worth behind them */
