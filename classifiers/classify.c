@@ -167,7 +167,7 @@ static int fit_rules(struct rules_scratch *s, const struct rules *rules)
     FIT(s->met, s->met_capacity, rules->hand_count);
     FIT(s->met_slots, s->met_slot_capacity, rules->hand_count);
     FIT(s->picks, s->pick_capacity,
-        (triggers > rules->use_count ? triggers : rules->use_count) + 1);
+        (triggers > rules->use_count ? triggers : rules->use_count) + CLASSIFY_PICKED);
     FIT(s->conditions, s->condition_capacity, rules->condition_count);
     FIT(s->woken, s->woken_capacity, rules->condition_count);
     FIT(s->gates, s->gate_capacity, rules->gate_count);

@@ -106,7 +106,7 @@ static size_t sort_hits(struct classify_job *job)
         const uint32_t value = hits[i].value;
         word_hits[words] = (uint32_t)i;
         words += value < hand_count;
-        learned_add(&sums, ngrams[value], hits[i].from, hits[i].from + hits[i].length);
+        learned_add(&sums, ngrams[value], hits[i].from, hits[i].length);
     }
     s->sums = sums;
     return words;
@@ -134,9 +134,9 @@ static inline size_t pick(struct classify_pick *picks, size_t count, uint32_t at
                           uint32_t met)
 {
     const uint32_t items = end - at;
-    picks[count] = (struct classify_pick){at, met};
-    picks[count + 1] = (struct classify_pick){at + 1, met};
-    if (items <= 2) /* nearly always */
+    for (uint32_t i = 0; i < CLASSIFY_PICKED; i++)
+        picks[count + i] = (struct classify_pick){at + i, met};
+    if (items <= CLASSIFY_PICKED)
         return count + items;
     for (; at < end; at++)
         picks[count++] = (struct classify_pick){at, met};
@@ -213,9 +213,10 @@ static int pull_gates(struct classify_job *job, size_t count)
         const struct rules_gate *wanted = &rules->gates[trigger->gate];
         struct classify_gate *gate = &s->gates[trigger->gate];
         const bool fresh = gate->epoch != s->epoch;
-        const uint32_t before = fresh ? 0 : gate->met, met = before | trigger->set;
-        s->pulls[i] =
-            (struct classify_pull){trigger->set, s->picks[i].met, fresh ? RULES_NONE : gate->pull};
+        const uint32_t before = (uint32_t)classify_if(!fresh, gate->met);
+        const uint32_t met = before | trigger->set;
+        s->pulls[i] = (struct classify_pull){trigger->set, s->picks[i].met,
+                                             gate->pull | (uint32_t)classify_if(fresh, RULES_NONE)};
         *gate = (struct classify_gate){s->epoch, met, i};
         s->ready[s->ready_count] = wanted->regex;
         s->ready_count +=

@@ -35,6 +35,9 @@ struct classify_met {
     uint32_t first, last; /* in rules_scratch.occurrences */
 };
 
+/* So many uses or triggers of a value are picked at once: few values have more. */
+enum { CLASSIFY_PICKED = 4 };
+
 /* A use or a trigger of a value that was met. */
 struct classify_pick {
     uint32_t item; /* in rules->uses or rules->triggers */
@@ -129,7 +132,7 @@ struct rules_scratch {
     uint32_t *counted; /* targets with a count */
     size_t counted_capacity, counted_count;
     uint64_t serial;
-    uint64_t fits; /* the serial of the rule set that the arrays have room for, or 0 */
+    uint64_t fits;      /* the serial of the rule set that the arrays have room for, or 0 */
     uint32_t uncounted; /* texts since the last hand-over */
     struct evidence_match *matches;
     size_t match_count, match_capacity;

@@ -136,7 +136,7 @@ static void offer_ngrams(struct classify_job *job)
         int share = learned_share(learned, &s->sums, s->sums.strongest[i], label);
         const struct learned_met *n = &s->sums.met[s->sums.strongest[i]];
         struct evidence_match match = {
-            .use = n->ngram, .weight = share, .from = n->from, .to = n->to};
+            .use = n->ngram, .weight = share, .from = n->from, .to = n->from + n->length};
         if (share > 0)
             evidence_offer(&s->picker, EVIDENCE_GROUP_LEARNED, &match);
     }

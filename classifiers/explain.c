@@ -63,7 +63,7 @@ static void explain_ngrams(const struct rules *rules, const struct rules_scratch
             .pattern = learned_ngram(rules->learned, met->ngram),
             .weight = points(learned_share(rules->learned, &scratch->sums, i, (size_t)label)),
             .learned = true,
-            .place = text_place(&scratch->text, met->from, met->to)};
+            .place = text_place(&scratch->text, met->from, met->from + met->length)};
         on_match(ctx, &out);
     }
 }
