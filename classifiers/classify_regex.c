@@ -32,9 +32,11 @@ static void strike(const struct rules *rules, const struct rules_regex *regex)
               LOG_SPAN("rule_set", rules_id(rules)), LOG_INT("stopped", before + 1));
 }
 
-/* The units [first, last] at which a match may begin. */
+/* The units [first, last] at which a match may begin, around a literal of this set of the gate;
+ * RULES_NONE: of any. */
 struct window {
     size_t first, last;
+    uint32_t set;
 };
 
 /* Notes where a literal of a set stands. */
@@ -170,7 +172,8 @@ static bool may_match(const struct classify_job *job, uint32_t gate, const struc
     if (wanted->at_end && wanted->longest != 0 && w->last + wanted->longest < end)
         return w->first < text->title_units && w->last >= text->title_units; /* part of both */
     for (size_t i = 0; i < hints->count; i++)
-        if (!hint_allows(&hints->list[i], text->units, text->count, w->first, w->last))
+        if (i != w->set &&
+            !hint_allows(&hints->list[i], text->units, text->count, w->first, w->last))
             return false;
     return true;
 }
@@ -198,7 +201,7 @@ static int search_window(struct classify_job *job, const struct rules_regex *reg
 static int search_scope(struct classify_job *job, const struct rules_regex *regex,
                         enum rules_scope scope, size_t start, size_t *from, size_t *to)
 {
-    struct window windows[CLASSIFY_PLACES], whole = {start, job->scratch->text.count};
+    struct window windows[CLASSIFY_PLACES], whole = {start, job->scratch->text.count, RULES_NONE};
     const struct rules_gate *gate = &job->rules->gates[regex->gate];
     struct classify_set sets[LIMIT_REGEX_SETS];
     if (gate->sets != 0)
@@ -207,6 +210,7 @@ static int search_scope(struct classify_job *job, const struct rules_regex *rege
     const struct classify_set *set = narrow(gate, sets, &whole, &lead);
     if (set == NULL)
         return search_window(job, regex, scope, &whole, from, to);
+    whole.set = (uint32_t)(set - sets);
     size_t count = list_windows(set, lead, &whole, windows);
     int limited = REGEX_NO_MATCH;
     for (size_t i = 0; i < count; i++) {
