@@ -99,10 +99,11 @@ static void find_leaders(const struct classify_job *job, const struct standing *
     struct leader hand = {RULES_NONE, INT_MIN, 0}, learned = hand;
     for (size_t i = 0; i < standing->first_count; i++) {
         const uint32_t target = s->firsts[i];
-        const int label = job->rules->kin[target].label;
-        const int score = label < 0 ? 0 : s->learned[label];
+        const size_t label = job->rules->kin[target].label;
+        const bool is_label = label < LEARNED_LABELS_MAX;
+        const int score = is_label ? s->learned[label] : 0;
         offer_leader(&hand, target, s->cells[target].score - score);
-        if (label >= 0)
+        if (is_label)
             offer_leader(&learned, target, score);
     }
     *by_hand = hand;

@@ -228,7 +228,7 @@ static int make_kin(struct rules *rules)
                               : target->what == EVIDENCE_CATEGORY ? t
                                                                   : RULES_KIN_NONE),
             .what = (uint8_t)target->what,
-            .label = (int8_t)target->label};
+            .label = (uint8_t)(target->label < 0 ? LEARNED_LABELS_MAX : target->label)};
     }
     return 0;
 }

@@ -63,7 +63,7 @@ struct rules_kin {
     uint16_t parent, grandparent; /* of a category; itself when it has none */
     uint16_t top;                 /* a category's first level; RULES_KIN_NONE of another target */
     uint8_t what;                 /* enum evidence_for */
-    int8_t label;                 /* as in rules_target */
+    uint8_t label;                /* as in rules_target; LEARNED_LABELS_MAX for none */
 };
 #define RULES_KIN_NONE UINT16_MAX
 _Static_assert((unsigned)LIMIT_RULE_TARGETS < RULES_KIN_NONE, "a target needs more bits");
