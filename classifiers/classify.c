@@ -8,8 +8,8 @@
  * above it. Decide: among the targets that were touched, the best of each sort. Show: evidence for
  * what was decided.
  *
- * Nothing large is cleared between two texts: a score counts only when its epoch is the scratch's,
- * and every classification begins a new epoch. So the work is that of the text, its hits
+ * Nothing large is cleared between two texts, only what the last one touched; and what has an epoch
+ * counts only when that is the scratch's, for every classification begins a new one. So the work is that of the text, its hits
  * and the targets they touch, however large the rule set is (but for the regexes that nothing
  * filters). A scratch keeps its memory and grows only when a larger rule set or a longer text
  * comes.
@@ -47,6 +47,7 @@ void rules_scratch_free(struct rules_scratch **scratch)
     mem_free(s->word_hits);
     mem_free(s->met);
     mem_free(s->met_slots);
+    mem_free(s->picks);
     mem_free(s->occurrences);
     negation_free(&s->negation);
     mem_free(s->conditions);
@@ -143,33 +144,47 @@ int classify_fit_hits(struct rules_scratch *s, size_t count)
     return 0;
 }
 
-/* What is found by value has no epochs, to be small: what the last text marked is cleared. */
+/* What is looked at most has no epochs, to be small: what the last text marked is cleared. */
 static void forget_marks(struct rules_scratch *s)
 {
+    for (size_t i = 0; i < s->touched_count; i++)
+        s->cells[s->touched[i]] = (struct classify_cell){.score = 0};
+    s->touched_count = 0;
     for (size_t i = 0; i < s->met_count; i++)
         s->met_slots[s->met[i].value] = 0;
     s->met_count = 0;
 }
 
-int classify_begin(struct rules_scratch *s, const struct rules *rules)
+static int fit_rules(struct rules_scratch *s, const struct rules *rules)
 {
-    forget_marks(s);
+    const size_t triggers = rules->values[rules->hand_count].trigger;
+    s->fits = 0;
     FIT(s->cells, s->cell_capacity, rules->target_count);
     FIT(s->touched, s->touched_capacity, rules->target_count);
     FIT(s->firsts, s->firsts_capacity, rules->target_count);
-    begin_counts(s, rules);
     FIT(s->counts, s->count_capacity, rules->target_count);
     FIT(s->counted, s->counted_capacity, rules->target_count);
     FIT(s->met, s->met_capacity, rules->hand_count);
     FIT(s->met_slots, s->met_slot_capacity, rules->hand_count);
+    FIT(s->picks, s->pick_capacity,
+        (triggers > rules->use_count ? triggers : rules->use_count) + CLASSIFY_PICKED);
     FIT(s->conditions, s->condition_capacity, rules->condition_count);
     FIT(s->woken, s->woken_capacity, rules->condition_count);
     FIT(s->gates, s->gate_capacity, rules->gate_count);
     FIT(s->ready, s->ready_capacity, rules->regex_count);
+    s->fits = rules->serial;
+    return 0;
+}
+
+int classify_begin(struct rules_scratch *s, const struct rules *rules)
+{
+    forget_marks(s);
+    begin_counts(s, rules);
+    if (s->fits != rules->serial && fit_rules(s, rules) != 0)
+        return -1;
     if (learned_begin(rules->learned, &s->sums) != 0)
         return -1;
     if (++s->epoch == 0) { /* they ran out: all marks are forgotten */
-        memset(s->cells, 0, s->cell_capacity * sizeof *s->cells);
         memset(s->gates, 0, s->gate_capacity * sizeof *s->gates);
         memset(s->conditions, 0, s->condition_capacity * sizeof *s->conditions);
         s->epoch = 1;
@@ -179,7 +194,6 @@ int classify_begin(struct rules_scratch *s, const struct rules *rules)
     s->woken_count = 0;
     negation_reset(&s->negation);
     regex_scratch_begin(s->regex);
-    s->touched_count = 0;
     s->ready_count = 0;
     s->pull_count = 0;
     s->match_count = 0;

@@ -49,26 +49,22 @@ static void survey(struct classify_job *job, struct standing *standing)
 {
     struct rules_scratch *s = job->scratch;
     struct classify_cell *cells = s->cells;
-    const struct rules_target *targets = job->rules->targets;
+    const struct rules_kin *kin = job->rules->kin;
     uint32_t *touched = s->touched, *firsts = s->firsts;
     uint64_t kind = 0;
     size_t first_count = 0, others = 0;
     for (size_t i = 0; i < s->touched_count; i++) {
-        const uint32_t t = touched[i], parent = targets[t].parent;
-        if (targets[t].what == EVIDENCE_CATEGORY) {
-            const uint32_t top = 0U - (uint32_t)(parent == RULES_NONE); /* all bits, or none */
-            const uint64_t rank = classify_rank(t, cells[t].score) & ~((uint64_t)top << 32 | top);
-            uint64_t *best = &cells[(parent & ~top) | (t & top)].best;
-            *best = rank > *best ? rank : *best;
-            firsts[first_count] = t;
-            first_count += top & 1;
-        } else if (targets[t].what == EVIDENCE_KIND) {
-            const uint64_t rank = classify_rank(t, cells[t].score);
-            kind = rank > kind ? rank : kind;
-        } else { /* the others need no order any more */
-            touched[i] = touched[others];
-            touched[others++] = t;
-        }
+        const uint32_t t = touched[i], parent = kin[t].parent, what = kin[t].what;
+        const uint64_t rank = classify_rank(t, cells[t].score);
+        const uint64_t below = classify_if(parent != t, rank), best = cells[parent].best;
+        const uint64_t of_kind = classify_if(what == EVIDENCE_KIND, rank);
+        cells[parent].best = below > best ? below : best;
+        kind = of_kind > kind ? of_kind : kind;
+        firsts[first_count] = t;
+        first_count += kin[t].top == t;
+        touched[i] = touched[others]; /* what was looked at needs no order any more */
+        touched[others] = t;
+        others += (what == EVIDENCE_URGENCY) | (what == EVIDENCE_TAG);
     }
     standing->first_count = first_count;
     standing->others = others;
@@ -103,10 +99,11 @@ static void find_leaders(const struct classify_job *job, const struct standing *
     struct leader hand = {RULES_NONE, INT_MIN, 0}, learned = hand;
     for (size_t i = 0; i < standing->first_count; i++) {
         const uint32_t target = s->firsts[i];
-        const int label = job->rules->targets[target].label;
-        const int score = label < 0 ? 0 : s->learned[label];
+        const size_t label = job->rules->kin[target].label;
+        const bool is_label = label < LEARNED_LABELS_MAX;
+        const int score = is_label ? s->learned[label] : 0;
         offer_leader(&hand, target, s->cells[target].score - score);
-        if (label >= 0)
+        if (is_label)
             offer_leader(&learned, target, score);
     }
     *by_hand = hand;

@@ -18,21 +18,30 @@
 
 /* What a text gave one target. */
 struct classify_cell {
-    uint32_t epoch;
     int score;
-    uint32_t matches; /* those that count, of the target itself or below it */
-    bool hit;         /* one of the target itself */
-    bool set_aside;   /* an `unless` of its rule matched */
-    uint64_t best;    /* the rank (classify_rank) of its best category one level below */
+    uint32_t matches;     /* those that count, of the target itself or below it */
+    int own;              /* of the score, what the target's own matches gave */
+    uint32_t own_matches; /* that count */
+    bool touched;         /* it is in rules_scratch.touched; else all of this is 0 */
+    bool set_aside;       /* an `unless` of its rule matched */
+    uint64_t best;        /* the rank (classify_rank) of its best category one level below */
 };
 
-/* A hand-written value in a text: a chain of its first LIMIT_OCCURRENCES occurrences. */
+/* A hand-written value in a text: a chain of its first LIMIT_OCCURRENCES occurrences, and the first
+ * in the body if that comes later. */
 struct classify_met {
     uint32_t value;
-    uint32_t negation;    /* the value's mask (rules_value) */
     uint32_t count;       /* all its occurrences */
     uint32_t first, last; /* in rules_scratch.occurrences */
-    uint32_t text_first;  /* its first one in the body, or RULES_NONE */
+};
+
+/* So many uses or triggers of a value are picked at once: few values have more. */
+enum { CLASSIFY_PICKED = 4 };
+
+/* A use or a trigger of a value that was met. */
+struct classify_pick {
+    uint32_t item; /* in rules->uses or rules->triggers */
+    uint32_t met;  /* in rules_scratch.met */
 };
 
 struct classify_occurrence {
@@ -69,13 +78,15 @@ struct classify_set {
 struct classify_gate {
     uint32_t epoch;
     uint32_t met;
+    uint32_t pull; /* the last one, in rules_scratch.pulls */
 };
 
 /* One literal of a set was met. Most gates never open, so where the literals stand is looked up
  * here when one does. */
 struct classify_pull {
-    uint32_t gate, set; /* set: its bit */
-    uint32_t met;       /* in rules_scratch.met */
+    uint32_t set;    /* its bit */
+    uint32_t met;    /* in rules_scratch.met */
+    uint32_t before; /* the gate's pull before it, or RULES_NONE */
 };
 
 enum { CLASSIFY_PLACE_BYTES = 128, CLASSIFY_LINE_DIGITS = 10 };
@@ -87,7 +98,7 @@ struct rules_scratch {
     bool regex_limited;
     struct classify_cell *cells; /* by target */
     size_t cell_capacity;
-    uint32_t *touched; /* targets with a cell of this epoch */
+    uint32_t *touched; /* targets with a cell that is not all 0 */
     size_t touched_capacity, touched_count;
     uint32_t *firsts; /* the first-level categories among them */
     size_t firsts_capacity;
@@ -98,6 +109,8 @@ struct rules_scratch {
     size_t met_capacity, met_count;
     uint32_t *met_slots; /* by value: its place in met, from 1; 0 for the others */
     size_t met_slot_capacity;
+    struct classify_pick *picks;
+    size_t pick_capacity;
     struct classify_occurrence *occurrences;
     size_t occurrence_count, occurrence_capacity;
     struct negation negation;
@@ -119,6 +132,7 @@ struct rules_scratch {
     uint32_t *counted; /* targets with a count */
     size_t counted_capacity, counted_count;
     uint64_t serial;
+    uint64_t fits;      /* the serial of the rule set that the arrays have room for, or 0 */
     uint32_t uncounted; /* texts since the last hand-over */
     struct evidence_match *matches;
     size_t match_count, match_capacity;
@@ -146,9 +160,11 @@ void *classify_grow(void *items, size_t *capacity, size_t count, size_t size);
 struct classify_count *classify_count(struct rules_scratch *scratch, uint32_t target);
 /* Collects the matches and the scores. 0, or -1 when memory is short. */
 int classify_find(struct classify_job *job);
-/* Counts a match of a use. 0, or -1 when memory is short. */
+/* Adds a match of a use. 0, or -1 when memory is short. */
 int classify_add_match(struct classify_job *job, uint32_t use, size_t from, size_t to,
                        bool negated);
+/* Runs the regexes whose literals were met, and adds their matches. 0, or -1 when memory is short. */
+int classify_regexes(struct classify_job *job);
 /* True when a regex that is only asked for matches anywhere. One that its limits stopped does not,
  * and sets *limited. */
 bool classify_asks(struct classify_job *job, uint32_t asked, bool *limited, size_t *from,
@@ -176,18 +192,36 @@ static inline const struct classify_occurrence *classify_first(const struct clas
                                                                const struct classify_met *met,
                                                                enum rules_scope scope)
 {
-    const struct classify_occurrence *all = job->scratch->occurrences;
-    if (scope == RULES_TEXT)
-        return met->text_first == RULES_NONE ? NULL : &all[met->text_first];
-    const struct classify_occurrence *first = &all[met->first];
-    return scope == RULES_ANYWHERE || first->to <= job->scratch->text.title_units ? first : NULL;
+    const struct classify_occurrence *all = job->scratch->occurrences, *first = &all[met->first];
+    const size_t title_units = job->scratch->text.title_units;
+    if (scope == RULES_ANYWHERE)
+        return first;
+    if (scope == RULES_TITLE)
+        return first->to <= title_units ? first : NULL;
+    while (first->from < title_units && first->next != RULES_NONE)
+        first = &all[first->next];
+    return first->from < title_units ? NULL : first;
+}
+
+/* True when negation words set a match aside. */
+static inline bool classify_is_negated(struct classify_job *job, size_t from, size_t to)
+{
+    const struct negation_windows windows = {job->rules->negates_before, job->rules->negates_after};
+    struct rules_scratch *s = job->scratch;
+    return negation_covers(&s->negation, &windows, s->text.units, from, to);
+}
+
+/* The number if the condition holds, else 0: without the branch that compilers make of `?`. */
+static inline uint64_t classify_if(bool holds, uint64_t number)
+{
+    return number & (0 - (uint64_t)holds);
 }
 
 /* A number that is the higher, the better a category stands: by its score, then by its place in the
  * files. 0 without a score above 0. */
 static inline uint64_t classify_rank(uint32_t target, int score)
 {
-    return score > 0 ? (uint64_t)(uint32_t)score << 32 | (RULES_NONE - target) : 0;
+    return classify_if(score > 0, (uint64_t)(uint32_t)score << 32 | (RULES_NONE - target));
 }
 
 /* The target of a rank above 0. */
@@ -199,8 +233,7 @@ static inline uint32_t classify_ranked(uint64_t rank)
 /* The score of a target, 0 when this text did not touch it. */
 static inline int classify_score(const struct classify_job *job, uint32_t target)
 {
-    const struct classify_cell *cell = &job->scratch->cells[target];
-    return cell->epoch == job->scratch->epoch ? cell->score : 0;
+    return job->scratch->cells[target].score;
 }
 
 #endif

@@ -28,31 +28,20 @@ static enum evidence_group group_of(const struct classify_job *job, uint32_t ind
     return t->value == shown ? EVIDENCE_GROUP_URGENCY : EVIDENCE_GROUPS;
 }
 
-/* The next level up of a target, or itself; without a branch, for none can be foretold. */
-static inline uint32_t above(const struct rules_target *targets, uint32_t target)
-{
-    const uint32_t parent = targets[target].parent, top = 0U - (uint32_t)(parent == RULES_NONE);
-    return (parent & ~top) | (target & top);
-}
-
-_Static_assert(RULES_PATH_LEVELS == 3, "sort_matches goes up twice to reach the first level");
-
 static void sort_matches(const struct classify_job *job, size_t from, size_t to,
                          struct sorted *sorted)
 {
     const struct evidence_match *matches = job->scratch->matches;
-    const struct rules_use *uses = job->rules->uses;
-    const struct rules_target *targets = job->rules->targets;
+    const struct rules_kin *kin = job->rules->kin;
     const uint32_t winner = job->winner, runner_up = job->runner_up;
     size_t winners = 0, runners_up = 0, others = 0;
     for (size_t i = from; i < to; i++) {
-        uint32_t target = uses[matches[i].use].target;
-        uint32_t top = above(targets, above(targets, target));
+        const uint32_t top = kin[matches[i].target].top;
         sorted->winner[winners] = sorted->runner_up[runners_up] = sorted->others[others] =
             (uint32_t)i;
         winners += top == winner;
         runners_up += top == runner_up;
-        others += targets[target].what != EVIDENCE_CATEGORY;
+        others += top == RULES_KIN_NONE;
     }
     sorted->winners = winners;
     sorted->runners_up = runners_up;
@@ -62,8 +51,7 @@ static void sort_matches(const struct classify_job *job, size_t from, size_t to,
 static struct evidence evidence_of(const struct classify_job *job,
                                    const struct evidence_match *match)
 {
-    const struct rules_use *use = &job->rules->uses[match->use];
-    const struct rules_target *target = &job->rules->targets[use->target];
+    const struct rules_target *target = &job->rules->targets[match->target];
     return (struct evidence){.what = target->what,
                              .target = target->name,
                              .rule = target->rule,
@@ -116,7 +104,7 @@ static void offer_block(struct classify_job *job, size_t from, size_t to)
         evidence_offer(&s->picker, EVIDENCE_GROUP_RUNNER_UP, &matches[sorted.runner_up[i]]);
     for (size_t i = 0; i < sorted.other_count; i++) {
         struct evidence_match *match = &matches[sorted.others[i]];
-        uint32_t target = job->rules->uses[match->use].target;
+        const uint32_t target = match->target;
         enum evidence_group group = group_of(job, target);
         if (s->cells[target].set_aside)
             match->weight = 0;
@@ -148,7 +136,7 @@ static void offer_ngrams(struct classify_job *job)
         int share = learned_share(learned, &s->sums, s->sums.strongest[i], label);
         const struct learned_met *n = &s->sums.met[s->sums.strongest[i]];
         struct evidence_match match = {
-            .use = n->ngram, .weight = share, .from = n->from, .to = n->to};
+            .use = n->ngram, .weight = share, .from = n->from, .to = n->from + n->length};
         if (share > 0)
             evidence_offer(&s->picker, EVIDENCE_GROUP_LEARNED, &match);
     }

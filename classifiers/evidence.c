@@ -13,7 +13,7 @@ _Static_assert(2 + 1 + 2 + 1 + 1 + 1 <= LIMIT_EVIDENCE, "the shares fit");
 /* Weight and place in one number, so that one comparison nearly always tells. */
 static uint64_t rank_of(const struct evidence_match *match)
 {
-    return (uint64_t)abs(match->weight) << 32 | (UINT32_MAX - (uint32_t)match->from);
+    return (uint64_t)abs(match->weight) << 32 | (UINT32_MAX - match->from);
 }
 
 /* Of two with one rank. */

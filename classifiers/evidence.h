@@ -28,12 +28,12 @@ enum evidence_group {
 /* N-grams are small change: more of them tell a reader nothing. */
 enum { EVIDENCE_LEARNED_MAX = 3 };
 
-/* A pattern that was found: its use in the rule set (in EVIDENCE_GROUP_LEARNED its n-gram), its
- * weight in hundredths, and the units [from, to). */
+/* A pattern that was found: its use in the rule set (in EVIDENCE_GROUP_LEARNED its n-gram), the
+ * target of that, its weight in hundredths, and the units [from, to). */
 struct evidence_match {
-    uint32_t use;
+    uint32_t use, target;
     int weight;
-    size_t from, to;
+    uint32_t from, to;
     bool negated; /* it did not count: its weight is 0 */
 };
 

@@ -7,12 +7,6 @@ static double points(int score)
     return (double)score / RULES_SCORE_ONE;
 }
 
-static int score_of(const struct rules_scratch *scratch, uint32_t target)
-{
-    const struct classify_cell *cell = &scratch->cells[target];
-    return cell->epoch == scratch->epoch ? cell->score : 0;
-}
-
 /* The next first-level category behind `last` in order of rank, or RULES_NONE. There are few, so
  * each is looked for anew. */
 static uint32_t next_ranked(const struct rules *rules, const struct rules_scratch *scratch,
@@ -22,13 +16,13 @@ static uint32_t next_ranked(const struct rules *rules, const struct rules_scratc
     for (uint32_t t = 0; t < rules->target_count; t++) {
         const struct rules_target *target = &rules->targets[t];
         if (target->what != EVIDENCE_CATEGORY || target->parent != RULES_NONE ||
-            scratch->cells[t].epoch != scratch->epoch)
+            !scratch->cells[t].touched)
             continue;
-        int score = score_of(scratch, t);
-        if (last != RULES_NONE &&
-            (score > score_of(scratch, last) || (score == score_of(scratch, last) && t <= last)))
+        int score = scratch->cells[t].score;
+        if (last != RULES_NONE && (score > scratch->cells[last].score ||
+                                   (score == scratch->cells[last].score && t <= last)))
             continue;
-        if (best == RULES_NONE || score > score_of(scratch, best))
+        if (best == RULES_NONE || score > scratch->cells[best].score)
             best = t;
     }
     return best;
@@ -40,7 +34,7 @@ void explain_scores(const struct rules *rules, const struct rules_scratch *scrat
     uint32_t t = RULES_NONE;
     while ((t = next_ranked(rules, scratch, t)) != RULES_NONE) {
         const struct rules_target *target = &rules->targets[t];
-        int score = score_of(scratch, t);
+        int score = scratch->cells[t].score;
         int learned =
             target->label < 0 || scratch->sums.count == 0 ? 0 : scratch->learned[target->label];
         struct explain_score out = {target->name, points(score), points(score - learned),
@@ -69,7 +63,7 @@ static void explain_ngrams(const struct rules *rules, const struct rules_scratch
             .pattern = learned_ngram(rules->learned, met->ngram),
             .weight = points(learned_share(rules->learned, &scratch->sums, i, (size_t)label)),
             .learned = true,
-            .place = text_place(&scratch->text, met->from, met->to)};
+            .place = text_place(&scratch->text, met->from, met->from + met->length)};
         on_match(ctx, &out);
     }
 }

@@ -60,10 +60,10 @@ size_t learned_ngram_count(const struct learned *learned);
 struct span learned_ngram(const struct learned *learned, size_t ngram);
 int learned_line(const struct learned *learned, size_t ngram);
 
-/* An n-gram that a text holds, and its first place there: units [from, to). */
+/* An n-gram that a text holds, and its first place there: units [from, from + length). */
 struct learned_met {
-    uint32_t ngram;
-    uint32_t from, to;
+    uint32_t from;
+    uint16_t ngram, length;
 };
 
 /* What an n-gram counts for, in sixteenths: 16 to 66. */
@@ -79,7 +79,7 @@ struct learned_sums {
     size_t capacity; /* of met */
     /* Since learned_scores: */
     int16_t *values; /* what each of met counts for: learned_value */
-    int16_t *rows;   /* its weights */
+    bool forgotten;  /* times is 0 again */
     double worth;    /* hundredths of a point for one unit of sum(v w) */
     /* Since learned_strongest: */
     int32_t *products; /* v w of each of met, and room for a vector's worth behind them */
@@ -96,11 +96,11 @@ void learned_sums_free(struct learned_sums *sums);
  * of times per text; and with one look into one small array, because a second look whose place
  * depends on the first makes every addition wait for the one before. */
 static inline void learned_add(struct learned_sums *sums, uint16_t ngram, uint32_t from,
-                               uint32_t to)
+                               uint16_t length)
 {
     const uint8_t before = sums->times[ngram];
     sums->times[ngram] = (uint8_t)(before + (before != LEARNED_TIMES));
-    sums->met[sums->count] = (struct learned_met){ngram, from, to};
+    sums->met[sums->count] = (struct learned_met){from, ngram, length};
     sums->count += before == 0;
 }
 

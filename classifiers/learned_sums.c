@@ -26,21 +26,20 @@ _Static_assert((uint64_t)LIMIT_LEARNED_NGRAMS *VALUE_MAX *VALUE_MAX <= UINT32_MA
 int learned_begin(const struct learned *learned, struct learned_sums *sums)
 {
     const size_t wanted = learned == NULL ? 1 : learned->count + 1; /* one is written over */
-    for (size_t m = 0; m < sums->count; m++)
+    for (size_t m = 0; m < sums->count && !sums->forgotten; m++)
         sums->times[sums->met[m].ngram] = 0;
     sums->count = 0;
+    sums->forgotten = false;
     if (sums->capacity >= wanted)
         return 0;
     struct learned_sums fresh = {.met = mem_zalloc(wanted, sizeof *fresh.met),
                                  .times = mem_zalloc(LEARNED_NONE + 1, sizeof *fresh.times),
                                  .capacity = wanted,
                                  .values = mem_zalloc(wanted, sizeof *fresh.values),
-                                 .rows =
-                                     mem_zalloc(wanted, LEARNED_LABELS_MAX * sizeof *fresh.rows),
                                  .products = mem_zalloc(wanted + LANES, sizeof *fresh.products),
                                  .strongest = mem_zalloc(wanted, sizeof *fresh.strongest)};
     bool made = fresh.met != NULL && fresh.times != NULL && fresh.values != NULL &&
-                fresh.rows != NULL && fresh.products != NULL && fresh.strongest != NULL;
+                fresh.products != NULL && fresh.strongest != NULL;
     learned_sums_free(made ? sums : &fresh);
     if (!made)
         return -1;
@@ -54,7 +53,6 @@ void learned_sums_free(struct learned_sums *sums)
     mem_free(sums->met);
     mem_free(sums->times);
     mem_free(sums->values);
-    mem_free(sums->rows);
     mem_free(sums->products);
     mem_free(sums->strongest);
     *sums = (struct learned_sums){0};
@@ -64,27 +62,6 @@ uint32_t learned_value(uint32_t times, bool in_head)
 {
     uint32_t value = times_values[times < LEARNED_TIMES ? times : LEARNED_TIMES];
     return in_head ? 2 * value : value;
-}
-
-/* What each n-gram counts for. The sum of the squares. The rows are fetched meanwhile: they are
- * anywhere in the pack. */
-static uint32_t set_values(const struct learned *learned, const struct learned_sums *sums)
-{
-    uint32_t squares = 0; /* LIMIT_LEARNED_NGRAMS of VALUE_MAX * VALUE_MAX fit */
-    const struct learned_met *met = sums->met;
-    const uint8_t *times = sums->times;
-    const int16_t *weights = learned->weights;
-    const size_t count = sums->count, stride = learned->stride;
-    const int64_t head = learned->head;
-    int16_t *values = sums->values;
-    for (size_t m = 0; m < count; m++) {
-        __builtin_prefetch(weights + (size_t)met[m].ngram * stride);
-        uint32_t value = times_values[times[met[m].ngram]];
-        value += met[m].from < head ? value : 0; /* learned_value */
-        values[m] = (int16_t)value;
-        squares += value * value;
-    }
-    return squares;
 }
 
 /* What two rows give, times their values: totals[i] += a[i] * a_value + b[i] * b_value. */
@@ -107,33 +84,58 @@ static inline void add_two(int32_t totals[LEARNED_NARROW], const int16_t *a, con
 }
 #endif
 
-/* Adds up the rows, eight labels and two rows at a time: a few vector instructions. The rows, which
- * are anywhere in the pack, are put together for whoever wants shares. */
-static void add_rows(const struct learned *learned, const struct learned_sums *sums, size_t first,
-                     int32_t out[LEARNED_NARROW])
+/* What an n-gram counts for: learned_value, without a branch. Forgets how often it was met. */
+static inline uint32_t take_value(const struct learned_sums *sums, size_t met, int64_t head)
+{
+    uint8_t *times = &sums->times[sums->met[met].ngram];
+    const uint32_t value = times_values[*times];
+    *times = 0;
+    return value << (sums->met[met].from < head);
+}
+
+/* Adds up the rows' first labels, two rows at a time: a few vector instructions. Returns the sum of
+ * the squared values. */
+static uint32_t add_rows(const struct learned *learned, struct learned_sums *sums,
+                         int32_t out[LEARNED_NARROW])
 {
 #ifdef __SSE2__
     __m128i totals[2] = {_mm_setzero_si128(), _mm_setzero_si128()};
 #else
     int32_t totals[LEARNED_NARROW] = {0};
 #endif
+    uint32_t squares = 0; /* LIMIT_LEARNED_NGRAMS of VALUE_MAX * VALUE_MAX fit */
     const struct learned_met *met = sums->met;
-    const int16_t *weights = learned->weights + first, *values = sums->values;
+    const int16_t *weights = learned->weights;
     const size_t count = sums->count, stride = learned->stride;
-    int16_t *rows = sums->rows + first;
+    const int64_t head = learned->head;
+    int16_t *values = sums->values;
     for (size_t m = 0; m + 1 < count; m += 2) {
-        const int16_t *a = weights + (size_t)met[m].ngram * stride;
-        const int16_t *b = weights + (size_t)met[m + 1].ngram * stride;
-        memcpy(rows + m * stride, a, LEARNED_NARROW * sizeof *a);
-        memcpy(rows + (m + 1) * stride, b, LEARNED_NARROW * sizeof *b);
-        add_two(totals, a, b, values[m], values[m + 1]);
+        const uint32_t a = take_value(sums, m, head), b = take_value(sums, m + 1, head);
+        values[m] = (int16_t)a;
+        values[m + 1] = (int16_t)b;
+        squares += a * a + b * b;
+        add_two(totals, weights + met[m].ngram * stride, weights + met[m + 1].ngram * stride,
+                (int16_t)a, (int16_t)b);
     }
     if (count % 2 != 0) {
-        const int16_t *last = weights + (size_t)met[count - 1].ngram * stride;
-        memcpy(rows + (count - 1) * stride, last, LEARNED_NARROW * sizeof *last);
-        add_two(totals, last, last, values[count - 1], 0);
+        const int16_t *last = weights + met[count - 1].ngram * stride;
+        const uint32_t value = take_value(sums, count - 1, head);
+        values[count - 1] = (int16_t)value;
+        squares += value * value;
+        add_two(totals, last, last, (int16_t)value, 0);
     }
     memcpy(out, totals, LEARNED_NARROW * sizeof *out);
+    return squares;
+}
+
+/* The same for the labels behind those, with the values that are known now. */
+static void add_wide(const struct learned *learned, const struct learned_sums *sums,
+                     int32_t out[LEARNED_NARROW])
+{
+    for (size_t m = 0; m < sums->count; m++)
+        for (size_t i = 0; i < LEARNED_NARROW; i++)
+            out[i] += sums->values[m] *
+                      learned->weights[sums->met[m].ngram * learned->stride + LEARNED_NARROW + i];
 }
 
 static int to_score(double hundredths)
@@ -152,9 +154,10 @@ void learned_scores(const struct learned *learned, struct learned_sums *sums,
     sums->worth = 0;
     if (sums->count == 0)
         return;
-    const uint32_t squares = set_values(learned, sums);
-    for (size_t first = 0; first < learned->stride; first += LEARNED_NARROW)
-        add_rows(learned, sums, first, totals + first);
+    const uint32_t squares = add_rows(learned, sums, totals);
+    if (learned->stride > LEARNED_NARROW)
+        add_wide(learned, sums, totals + LEARNED_NARROW);
+    sums->forgotten = true;
     double unit = learned->step / sqrt((double)squares);
     for (size_t i = 0; i < learned->label_count; i++) {
         values[i] = unit * totals[i] + learned->bias[i];
@@ -171,7 +174,7 @@ void learned_scores(const struct learned *learned, struct learned_sums *sums,
 int learned_share(const struct learned *learned, const struct learned_sums *sums, size_t met,
                   size_t label)
 {
-    int32_t weight = sums->rows[met * learned->stride + label];
+    int32_t weight = learned->weights[sums->met[met].ngram * learned->stride + label];
     return to_score(sums->worth * weight * sums->values[met]);
 }
 
@@ -181,10 +184,11 @@ static int32_t multiply(const struct learned *learned, const struct learned_sums
                         size_t label, size_t wanted)
 {
     int32_t *products = sums->products, largest[LANES] = {0};
-    const int16_t *weights = sums->rows + label, *values = sums->values;
+    const int16_t *weights = learned->weights + label, *values = sums->values;
+    const struct learned_met *met = sums->met;
     const size_t count = sums->count, stride = learned->stride;
     for (size_t m = 0; m < count; m++)
-        products[m] = weights[m * stride] * values[m];
+        products[m] = weights[met[m].ngram * stride] * values[m];
     memset(products + count, 0, LANES * sizeof *products);
     for (size_t m = 0; m < count; m += LANES)
         for (size_t i = 0; i < LANES; i++)

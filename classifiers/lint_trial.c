@@ -65,7 +65,8 @@ static void try_pump(struct trial *t, const uint16_t *lead, size_t lead_count, c
         if (t->out->limited_at != 0 && lengths[i] >= t->out->limited_at)
             continue; /* as bad a one is known */
         size_t head = lead_count < lengths[i] ? lead_count : lengths[i];
-        memcpy(t->text, lead, head * sizeof *lead);
+        if (head != 0) /* lead may be NULL then */
+            memcpy(t->text, lead, head * sizeof *lead);
         for (size_t at = head; at < lengths[i]; at++)
             t->text[at] = pump[(at - head) % pump_count];
         bool limited = is_limited(t, lengths[i]);

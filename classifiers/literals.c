@@ -20,6 +20,8 @@ struct parser {
     int depth;
     struct literal_pool pool;
     bool failed;
+    size_t dollar; /* behind the last `$` that stands in no group */
+    bool at_end;   /* so far every branch that stands in no group ends with one */
 };
 
 static int peek_at(const struct parser *p, size_t ahead)
@@ -305,9 +307,11 @@ static void parse_atom(struct parser *p, struct literal_piece *out)
         parse_class(p, out);
     else if (unit == '(')
         parse_group(p, out);
-    else if (skip(p, "^") || skip(p, "$"))
+    else if (skip(p, "^") || skip(p, "$")) {
         literal_piece_empty_word(&p->pool, out);
-    else if (skip(p, ".")) {
+        if (unit == '$' && p->depth == 0)
+            p->dollar = p->at;
+    } else if (skip(p, ".")) {
         literal_piece_unknown(out);
         out->longest = CHARACTER_UNITS;
     } else if (unit == '*' || unit == '+' || unit == '?' || unit == '{')
@@ -369,6 +373,8 @@ static void parse_branch(struct parser *p, struct literal_piece *run)
     }
     if (!run->exact)
         literal_piece_end_run(&p->pool, run, run->longest);
+    if (p->depth == 0)
+        p->at_end &= p->dollar == p->at;
 }
 
 static void parse_alternatives(struct parser *p, struct literal_piece *out)
@@ -391,30 +397,38 @@ static bool is_worth(const struct literal_set *set, const struct literal_set *be
     return literal_set_likely(set) <= WORTH_RATIO * literal_set_likely(best);
 }
 
+/* Moves the sets that are not worth it behind the others. */
 static void keep_worthy(struct literals *known)
 {
-    size_t kept = 0;
+    struct literal_set others[LIMIT_REGEX_SETS];
+    size_t kept = 0, other_count = 0;
     for (size_t i = 0; i < known->count; i++)
         if (i == 0 || is_worth(&known->sets[i], &known->sets[0]))
             known->sets[kept++] = known->sets[i];
+        else
+            others[other_count++] = known->sets[i];
     known->count = kept;
+    known->others = other_count;
+    for (size_t i = 0; i < other_count; i++)
+        known->sets[kept + i] = others[i];
 }
 
 int literals_of(const uint16_t *pattern, size_t count, struct arena *arena, struct literals *out)
 {
-    struct parser parser = {.units = pattern, .count = count, .pool = {.arena = arena}};
+    struct parser parser = {
+        .units = pattern, .count = count, .pool = {.arena = arena}, .at_end = true};
     struct literal_piece whole;
-    out->count = 0;
+    *out = (struct literals){.count = 0};
     parse_alternatives(&parser, &whole);
-    out->longest = 0;
     if (!parser.failed && parser.at == count) {
         *out = literal_piece_known(&parser.pool, &whole);
         out->longest = whole.longest < LITERAL_UNLIMITED ? whole.longest : 0;
+        out->at_end = parser.at_end;
     }
     if (parser.pool.no_memory)
         return -1;
     keep_worthy(out);
-    for (size_t i = 0; i < out->count; i++)
+    for (size_t i = 0; i < out->count + out->others; i++)
         if (out->sets[i].lead >= LITERAL_UNLIMITED)
             out->sets[i].lead = 0;
     return 0;

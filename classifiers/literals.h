@@ -7,8 +7,9 @@
  * with syntax that is not looked through (options such as (?i), conditions, \K).
  *
  * Sets that texts seldom meet are preferred, by a guess from the length and number of their words.
- * What would cost more than it saves is left out: sets that are met much more often than the best one,
- * and sets with words of one unit when the best has none.
+ * To look for some sets in every text would cost more than it saves: those that are met much more
+ * often than the best one, and those with words of one unit when the best has none. They are told
+ * apart: who has met the others may still look for them where a match would be.
  */
 #ifndef JIESU_CLASSIFIERS_LITERALS_H
 #define JIESU_CLASSIFIERS_LITERALS_H
@@ -16,6 +17,7 @@
 #include "engine/base/arena.h"
 #include "engine/base/limits.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,7 +38,9 @@ struct literal_set {
 struct literals {
     struct literal_set sets[LIMIT_REGEX_SETS];
     size_t count;   /* 0: nothing is known, the regex must run on every text */
+    size_t others;  /* so many behind those are not worth a look at every text */
     size_t longest; /* units of the longest match; 0: not known, or not bounded */
+    bool at_end;    /* a match ends where the text does */
 };
 
 /* Derives the sets of a pattern that PCRE2 has compiled with the options of regex.h; the lists are

@@ -64,6 +64,7 @@ void rules_destroy(struct rules *rules)
     keywords_free(&rules->keywords);
     learned_free(&rules->learned);
     mem_free(rules->targets);
+    mem_free(rules->kin);
     mem_free(rules->uses);
     mem_free(rules->sources);
     mem_free(rules->regexes);
@@ -75,6 +76,7 @@ void rules_destroy(struct rules *rules)
     mem_free(rules->always);
     mem_free(rules->unless_conditions);
     mem_free(rules->gates);
+    mem_free(rules->hints);
     mem_free(rules->tallies);
     mem_free(rules->counters);
     mem_free(rules->triggers);
@@ -256,6 +258,7 @@ static bool drop_single_units(struct literals *literals)
         if (literal_set_shortest(&literals->sets[i]) > 1)
             literals->sets[kept++] = literals->sets[i];
     literals->count = kept;
+    literals->others = 0;
     return kept < count;
 }
 
@@ -267,6 +270,7 @@ static int fill_gate(struct rules_builder *builder, struct span pattern, bool se
     struct rules_gate *gate = &builder->rules->gates[index];
     struct rules_best_set *best = &builder->best_sets[index];
     struct regex_folded folded = {.units = NULL};
+    struct rules_hints *hints = &builder->rules->hints[index];
     struct literals literals = {.count = 0};
     int done = regex_fold(pattern, &folded, NULL);
     if (done == 0)
@@ -274,8 +278,11 @@ static int fill_gate(struct rules_builder *builder, struct span pattern, bool se
     regex_folded_free(&folded);
     best->at = best->end = builder->mark_count;
     gate->longest = (uint32_t)literals.longest;
+    gate->at_end = literals.at_end;
     if (seldom)
         gate->spared = drop_single_units(&literals);
+    for (size_t i = 0; i < literals.count + literals.others; i++)
+        hint_make(&hints->list[hints->count++], &literals.sets[i]);
     for (size_t i = 0; i < literals.count && done == 0; i++) {
         uint32_t set = UINT32_C(1) << i;
         gate->sets |= set;
@@ -297,13 +304,18 @@ static uint32_t add_gate(struct rules_builder *builder, struct span pattern, boo
                                                    rules->gate_count, sizeof *gates);
     if (gates != NULL)
         rules->gates = gates;
+    struct rules_hints *hints = rules_builder_grown(rules->hints, &builder->hint_capacity,
+                                                    rules->gate_count, sizeof *hints);
+    if (hints != NULL)
+        rules->hints = hints;
     struct rules_best_set *best = rules_builder_grown(builder->best_sets, &builder->best_capacity,
                                                       rules->gate_count, sizeof *best);
     if (best != NULL)
         builder->best_sets = best;
-    if (gates != NULL && best != NULL) {
+    if (gates != NULL && hints != NULL && best != NULL) {
         uint32_t index = (uint32_t)rules->gate_count++;
         gates[index] = (struct rules_gate){.regex = RULES_NONE};
+        hints[index].count = 0;
         if (fill_gate(builder, pattern, seldom, index) == 0)
             return index;
     }

@@ -69,8 +69,9 @@ struct rules_builder {
     struct rules_best_set *best_sets; /* by gate */
     struct rules_need *needs;         /* by condition */
     struct span *item_words;          /* by item: folded; empty for one that is no word */
-    size_t target_capacity, asked_capacity, gate_capacity, best_capacity, condition_capacity,
-        need_capacity, part_capacity, item_capacity, item_word_capacity, unless_capacity;
+    size_t target_capacity, asked_capacity, gate_capacity, hint_capacity, best_capacity,
+        condition_capacity, need_capacity, part_capacity, item_capacity, item_word_capacity,
+        unless_capacity;
 };
 
 /* Fills *err with ERR_NOMEM; returns -1. */

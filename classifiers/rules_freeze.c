@@ -211,6 +211,28 @@ static int freeze_keywords(struct rules_builder *builder, struct err *err)
     return rules->keywords == NULL ? -1 : 0;
 }
 
+static int make_kin(struct rules *rules)
+{
+    rules->kin = mem_alloc((rules->target_count + 1) * sizeof *rules->kin);
+    if (rules->kin == NULL)
+        return -1;
+    for (uint32_t t = 0; t < rules->target_count; t++) {
+        const struct rules_target *target = &rules->targets[t];
+        const bool has_parent = target->parent != RULES_NONE;
+        const uint32_t parent = has_parent ? target->parent : t;
+        const struct rules_kin *above = &rules->kin[parent]; /* made before */
+        rules->kin[t] = (struct rules_kin){
+            .parent = (uint16_t)parent,
+            .grandparent = (uint16_t)(has_parent && above->parent != parent ? above->parent : t),
+            .top = (uint16_t)(has_parent                          ? above->top
+                              : target->what == EVIDENCE_CATEGORY ? t
+                                                                  : RULES_KIN_NONE),
+            .what = (uint8_t)target->what,
+            .label = (uint8_t)(target->label < 0 ? LEARNED_LABELS_MAX : target->label)};
+    }
+    return 0;
+}
+
 /* What counts while the rule set is in use. */
 static int make_counters(struct rules *rules)
 {
@@ -229,7 +251,8 @@ struct rules *rules_builder_freeze(struct rules_builder *builder, struct err *er
         return NULL;
     }
     drop_excess(builder);
-    if (freeze_words(builder) != 0 || make_counters(builder->rules) != 0) {
+    if (freeze_words(builder) != 0 || make_kin(builder->rules) != 0 ||
+        make_counters(builder->rules) != 0) {
         rules_builder_no_memory(err);
         return NULL;
     }

@@ -18,6 +18,7 @@
 #ifndef JIESU_CLASSIFIERS_RULES_PRIVATE_H
 #define JIESU_CLASSIFIERS_RULES_PRIVATE_H
 
+#include "classifiers/hint.h"
 #include "classifiers/keywords.h"
 #include "classifiers/learned.h"
 #include "classifiers/regex.h"
@@ -59,6 +60,16 @@ struct rules_target {
     double min_score, min_margin;
     int label;
 };
+
+/* What is asked of a target for every match and every score: small, for many are asked. */
+struct rules_kin {
+    uint16_t parent, grandparent; /* of a category; itself when it has none */
+    uint16_t top;                 /* a category's first level; RULES_KIN_NONE of another target */
+    uint8_t what;                 /* enum evidence_for */
+    uint8_t label;                /* as in rules_target; LEARNED_LABELS_MAX for none */
+};
+#define RULES_KIN_NONE UINT16_MAX
+_Static_assert((unsigned)LIMIT_RULE_TARGETS < RULES_KIN_NONE, "a target needs more bits");
 
 /* Where a pattern counts. */
 enum rules_scope { RULES_ANYWHERE, RULES_TITLE, RULES_TEXT };
@@ -104,8 +115,16 @@ struct rules_gate {
     uint32_t sets;                    /* a bit for each set of literals; 0: it runs on every text */
     uint32_t longest;                 /* units of its longest match; 0: not known */
     uint32_t leads[LIMIT_REGEX_SETS]; /* of each set (literals.h) */
+    bool at_end;                      /* literals.h */
     bool spared;    /* it has sets that are not looked for, because it is seldom asked for */
     uint32_t regex; /* in rules->regexes; RULES_NONE for one that is only asked for */
+};
+
+/* Of each set of a regex, first those of its gate, then those that are not worth a look at every
+ * text. */
+struct rules_hints {
+    uint32_t count;
+    struct hint list[LIMIT_REGEX_SETS];
 };
 
 /* A literal that meets one set of a regex. */
@@ -156,6 +175,7 @@ struct rules {
     char id[RULES_ID_BYTES];
 
     struct rules_target *targets; /* in file order; a parent stands before its children */
+    struct rules_kin *kin;        /* by target */
     size_t target_count;
     size_t category_count;        /* how many of them are categories */
     struct rules_use *uses;       /* those of keywords first, by value */
@@ -166,6 +186,7 @@ struct rules {
     struct rules_regex *asked; /* regexes of `unless` and of conditions */
     size_t asked_count;
     struct rules_gate *gates;
+    struct rules_hints *hints; /* by gate */
     size_t gate_count;
     struct rules_tally *tallies;    /* by gate */
     struct rules_counter *counters; /* by target */

@@ -76,8 +76,11 @@ static uint64_t least_ns(struct fixture *f, struct span text, int times)
 /* All regexes run on every text. */
 static void remove_filters(struct rules *rules)
 {
-    for (size_t i = 0; i < rules->gate_count; i++)
+    for (size_t i = 0; i < rules->gate_count; i++) {
         rules->gates[i].sets = 0;
+        rules->gates[i].at_end = false;
+        rules->hints[i].count = 0;
+    }
     rules->unfiltered_count = rules->regex_count;
 }
 

@@ -173,7 +173,7 @@ static void test_refuses(void **state)
     assert_int_equal(learner_add_words(learner, SPAN("甲"), SPAN("\xFF"), &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
     for (int i = 0; i < LEARNED_LABELS_MAX; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "L%d", i);
         assert_int_equal(learner_add_text(learner, span_str(name), SPAN(""), SPAN("公交"), &err),
                          0);

@@ -2,6 +2,7 @@
  * What a text must hold for a pattern to match: a table, an oracle (PCRE2 itself, on random
  * patterns and texts), and classification with and without the filter made of it.
  */
+#include "classifiers/hint.h"
 #include "classifiers/literals.h"
 #include "classifiers/regex.h"
 #include "classifiers/regex_fold.h"
@@ -240,6 +241,8 @@ static bool meets(const struct literal_set *set, const uint16_t *units, size_t c
     return false;
 }
 
+enum { PADDING = 20 }; /* in a shorter text a hint does not look */
+
 /* Searches random texts; every match must meet every set. Returns how many matches there were. */
 static size_t check_pattern(struct random *random, const char *pattern, const struct regex *regex,
                             struct regex_scratch *scratch, const struct literals *literals)
@@ -247,7 +250,7 @@ static size_t check_pattern(struct random *random, const char *pattern, const st
     size_t matches = 0;
     for (int i = 0; i < 40; i++) {
         char utf8[64] = "";
-        uint16_t units[64];
+        uint16_t padded[PADDING + 64] = {0}, *units = padded + PADDING;
         for (size_t n = random_below(random, 14); n > 0; n--)
             strcat(utf8, symbols[random_below(random, sizeof symbols / sizeof *symbols)]);
         size_t count = units_of(utf8, units), from, to;
@@ -258,10 +261,16 @@ static size_t check_pattern(struct random *random, const char *pattern, const st
             if (literals->longest != 0 && to - from > literals->longest)
                 fail_msg("%s matches “%s” from %zu to %zu, more than %zu", pattern, utf8, from, to,
                          literals->longest);
-            for (size_t s = 0; s < literals->count; s++)
+            for (size_t s = 0; s < literals->count + literals->others; s++) {
+                struct hint hint;
+                hint_make(&hint, &literals->sets[s]);
                 if (!meets(&literals->sets[s], units + from, to - from))
                     fail_msg("%s matches “%s” from %zu to %zu without “%s”", pattern, utf8, from,
                              to, show(literals));
+                if (!hint_allows(&hint, padded, PADDING + count, PADDING + at, PADDING + from))
+                    fail_msg("%s matches “%s” from %zu to %zu against a hint", pattern, utf8, from,
+                             to);
+            }
         }
     }
     return matches;
@@ -292,6 +301,44 @@ static void a_match_meets_every_set(void **state)
     assert_true(matches > 50000);
     buf_free(&pattern);
     regex_scratch_free(&scratch);
+}
+
+static void a_hint_says_no(void **state)
+{
+    (void)state;
+    const struct literals *literals = derive("(道路|马路).{0,8}(破损|坑|烂|塌)");
+    assert_int_equal(literals->count, 1);
+    assert_int_equal(literals->others, 1);
+    struct hint hint;
+    hint_make(&hint, &literals->sets[1]);
+    uint16_t units[64];
+    size_t count = units_of("这条马路两边的路灯都坏了，没有人修，晚上很黑，老人都不敢出门，请派人看"
+                            "看，还有人说那边有坑，谢谢",
+                            units);
+    size_t pit = 0;
+    while (units[pit] != 0x5751) /* 坑 */
+        pit++;
+    const size_t lead = hint.lead, block = 16; /* a look may be a block too far */
+    assert_true(pit > lead + block);
+    for (size_t at = 0; at <= pit; at++)
+        if (at + lead > pit)
+            assert_true(hint_allows(&hint, units, count, at, at));
+        else if (at + lead + block <= pit)
+            assert_false(hint_allows(&hint, units, count, at, at));
+    assert_true(hint_allows(&hint, units, count, 0, pit));
+    assert_true(hint_allows(&hint, units, 3, 0, 2)); /* too short to look */
+}
+
+static void what_ends_with_the_text_is_known(void **state)
+{
+    (void)state;
+    static const char *const at_end[] = {"吗$", "(吗|么)[?!]?$", "吗$|么$", "(?:a{2})$"};
+    static const char *const anywhere[] = {"吗$|么", "吗|么$", "(吗$)", "吗\\$",
+                                           "吗[$]",  "吗$b",   "吗$?"};
+    for (size_t i = 0; i < sizeof at_end / sizeof *at_end; i++)
+        assert_true(derive(at_end[i])->at_end);
+    for (size_t i = 0; i < sizeof anywhere / sizeof *anywhere; i++)
+        assert_false(derive(anywhere[i])->at_end);
 }
 
 static void the_longest_match_is_known(void **state)
@@ -432,8 +479,11 @@ static void regexes_run_when_their_literals_find_no_room(void **state)
 /* A rule set whose filters are taken away: every regex runs on every text. */
 static void remove_filters(struct rules *rules)
 {
-    for (size_t i = 0; i < rules->gate_count; i++)
+    for (size_t i = 0; i < rules->gate_count; i++) {
         rules->gates[i].sets = 0;
+        rules->gates[i].at_end = false;
+        rules->hints[i].count = 0;
+    }
     rules->unfiltered_count = rules->regex_count;
 }
 
@@ -559,6 +609,8 @@ int main(void)
         cmocka_unit_test(sets_are_as_the_table_says),
         cmocka_unit_test(bounds_are_kept),
         cmocka_unit_test(a_match_meets_every_set),
+        cmocka_unit_test(a_hint_says_no),
+        cmocka_unit_test(what_ends_with_the_text_is_known),
         cmocka_unit_test(the_longest_match_is_known),
         cmocka_unit_test(a_literal_ends_within_its_lead),
         cmocka_unit_test(no_memory_is_said),

@@ -68,7 +68,7 @@ static void evidence_has_names(void **state)
     assert_string_equal(evidence_for_name(EVIDENCE_TAG), "tag");
 }
 
-static struct evidence_match match(uint32_t use, int weight, size_t from, size_t to)
+static struct evidence_match match(uint32_t use, int weight, uint32_t from, uint32_t to)
 {
     return (struct evidence_match){.use = use, .weight = weight, .from = from, .to = to};
 }
@@ -104,7 +104,8 @@ static void a_full_group_keeps_the_strongest(void **state)
         struct evidence_picker picker = {0};
         size_t count = random_below(&random, 101);
         for (size_t i = 0; i < count; i++) {
-            offers[i] = match((uint32_t)i, (int)random_below(&random, 21) - 10, i, i + 1);
+            offers[i] = match((uint32_t)i, (int)random_below(&random, 21) - 10, (uint32_t)i,
+                              (uint32_t)i + 1);
             evidence_offer(&picker, EVIDENCE_GROUP_KIND, &offers[i]);
         }
         qsort(offers, count, sizeof *offers, stronger_first);
