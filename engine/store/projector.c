@@ -1,12 +1,15 @@
 /*
- * A round goes once through all communities. PASSES of them are worked on at a time, each by a pass
- * that takes one community after the other:
+ * A round goes once through all communities, one after the other:
  *
- *   lease (when it was not taken lately) -> look -> count -> look -> ... -> trim now and then
+ *   lease (when it was not taken lately) -> look -> count -> rest -> look -> ... -> trim now and then
  *
- * until a look finds nothing, or ROUND_BATCHES batches were counted: then the others come first. A
- * community whose lease another engine has is let alone for OTHERS_MS. The policy is held for the
- * length of a round; communities are named by it.
+ * until a look finds nothing, or ROUND_BATCHES batches were counted: then the others come first.
+ * Redis does one thing at a time, and orders go first: after each batch we rest some times as long
+ * as it took (`rests`), so that whoever dispatches meanwhile waits for one batch at the most. Under
+ * full load the figures get a tenth of Redis' time and fall behind; the further they are behind,
+ * the less we rest, so that what waits stays bounded. A community whose lease another engine has is
+ * let alone for OTHERS_MS. The policy is held for the length of a round; communities are named by
+ * it.
  */
 #include "engine/store/projector.h"
 
@@ -23,8 +26,8 @@
 #include <string.h>
 
 enum {
-    PASSES = 8,
     ROUND_BATCHES = 64,
+    REST_MOST_MS = 100,
     OTHERS_MS = 1500,
     RENEW_MS = 1500,
     TRIM_ROUNDS = 20,
@@ -38,24 +41,20 @@ struct area {
     bool cleared;      /* of the cursors of consumers that there are no more */
 };
 
-struct pass {
-    struct projector *projector;
-    struct arena *arena; /* of one call */
-    struct area *area;
-    unsigned batches;
-};
-
 struct projector {
     struct projector_options options;
     struct redis *redis;
-    uv_timer_t timer;
+    uv_timer_t timer, rest;
     struct policy *policy;
     struct area *areas;
-    size_t area_count, next_area, busy; /* passes that work */
-    struct pass passes[PASSES];
-    unsigned round;
+    size_t area_count, next_area;
+    struct arena *arena; /* of one call */
+    struct area *area;   /* that is worked on */
+    unsigned round, batches;
+    uint64_t began_ns;      /* the present batch */
     int64_t lag_ms, events; /* the most of this round */
-    bool closing, timer_closed;
+    bool busy, closing;
+    int open_timers;
 };
 
 static struct span consumer(void)
@@ -67,10 +66,9 @@ static struct span consumer(void)
 
 static void free_when_done(struct projector *p)
 {
-    if (!p->closing || !p->timer_closed || p->busy > 0)
+    if (!p->closing || p->open_timers > 0 || p->busy)
         return;
-    for (size_t i = 0; i < PASSES; i++)
-        arena_free(&p->passes[i].arena);
+    arena_free(&p->arena);
     policy_unref(&p->policy);
     mem_free(p->areas);
     mem_free(p);
@@ -79,7 +77,7 @@ static void free_when_done(struct projector *p)
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct projector *p = handle->data;
-    p->timer_closed = true;
+    p->open_timers--;
     free_when_done(p);
 }
 
@@ -90,127 +88,146 @@ void projector_close(struct projector **projector)
         return;
     *projector = NULL;
     p->closing = true;
+    if (uv_is_active((uv_handle_t *)&p->rest))
+        p->busy = false; /* nobody else is to call back */
     if (p->redis != NULL)
         redis_close(&p->redis); /* calls back whoever waits */
     uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&p->rest, on_timer_closed);
 }
 
 /* ---- one community ---- */
 
-static void pass_next(struct pass *pass);
-static void pass_look(struct pass *pass);
+static void pass_next(struct projector *p);
+static void pass_look(struct projector *p);
 
 static void on_trimmed(void *ctx, int64_t left, int64_t removed, const struct err *err)
 {
-    struct pass *pass = ctx;
-    struct projector *p = pass->projector;
+    struct projector *p = ctx;
     (void)removed;
     if (err == NULL && left > p->events)
         p->events = left;
     if (err == NULL && left > LIMIT_EVENTS_WARN)
-        log_write(LOG_WARN, "events", "unread", LOG_SPAN("community", pass->area->name),
+        log_write(LOG_WARN, "events", "unread", LOG_SPAN("community", p->area->name),
                   LOG_INT("events", left),
                   LOG_STR("error", "a consumer of the events does not read on; they are kept"));
-    pass_next(pass);
+    pass_next(p);
 }
 
 /* Nothing is left to count, or enough for this round. */
-static void pass_done(struct pass *pass)
+static void pass_done(struct projector *p)
 {
-    struct projector *p = pass->projector;
     if (p->closing || p->round % TRIM_ROUNDS != 0 ||
-        events_trim(p->redis, pass->area->name, LIMIT_EVENTS_KEPT, on_trimmed, pass, NULL) < 0)
-        pass_next(pass);
+        events_trim(p->redis, p->area->name, LIMIT_EVENTS_KEPT, on_trimmed, p, NULL) < 0)
+        pass_next(p);
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+    pass_look(timer->data);
+}
+
+/* How many times as long as a batch took we rest, by how far the figures are behind. */
+static const struct {
+    int64_t lag_ms;
+    unsigned times;
+} rests[] = {{INT64_C(10) * CLOCK_SECOND_MS, 9}, {INT64_C(60) * CLOCK_SECOND_MS, 3}};
+
+static void rest(struct projector *p)
+{
+    unsigned times = 0;
+    for (size_t i = sizeof(rests) / sizeof(rests[0]); i-- > 0 && p->lag_ms < rests[i].lag_ms;)
+        times = rests[i].times;
+    const uint64_t ms = times * (clock_steady_ns() - p->began_ns) / 1000000;
+    (void)uv_timer_start(&p->rest, on_rested, ms < REST_MOST_MS ? ms : REST_MOST_MS, 0);
 }
 
 static void on_counted(void *ctx, const struct reply *reply, const struct err *err)
 {
-    struct pass *pass = ctx;
+    struct projector *p = ctx;
     if (err != NULL) {
-        pass_next(pass);
+        pass_next(p);
         return;
     }
     if (reply_type(reply) != REPLY_INTEGER) {
-        log_write(LOG_ERROR, "figures", "not_counted", LOG_SPAN("community", pass->area->name),
+        log_write(LOG_ERROR, "figures", "not_counted", LOG_SPAN("community", p->area->name),
                   LOG_SPAN("error", reply_span(reply)));
-        pass_next(pass);
+        pass_next(p);
         return;
     }
     if (reply_integer(reply) == 0)
         metric_add(METRIC_FIGURES_LOST_RACES, 1);
-    if (++pass->batches < ROUND_BATCHES)
-        pass_look(pass);
+    if (++p->batches < ROUND_BATCHES)
+        rest(p);
     else
-        pass_done(pass);
+        pass_done(p);
 }
 
 static void on_found(void *ctx, const struct reply *reply, const struct err *err)
 {
-    struct pass *pass = ctx;
-    struct projector *p = pass->projector;
+    struct projector *p = ctx;
     struct counting counting;
     struct err why;
     if (err != NULL || p->closing) {
-        pass_next(pass);
+        pass_next(p);
         return;
     }
-    const int found = counting_count(pass->arena, pass->area->name, reply,
-                                     policy_targets(p->policy), clock_now_ms(), &counting, &why);
+    const int found = counting_count(p->arena, p->area->name, reply, policy_targets(p->policy),
+                                     clock_now_ms(), &counting, &why);
     if (found > 0 && counting.lag_ms > p->lag_ms)
         p->lag_ms = counting.lag_ms;
     if (found == 0) {
-        pass_done(pass);
+        pass_done(p);
     } else if (found < 0 || redis_command(p->redis, key_span(&counting.key), counting.argc,
-                                          counting.argv, on_counted, pass, &why) < 0) {
-        log_write(LOG_WARN, "figures", "not_counted", LOG_SPAN("community", pass->area->name),
+                                          counting.argv, on_counted, p, &why) < 0) {
+        log_write(LOG_WARN, "figures", "not_counted", LOG_SPAN("community", p->area->name),
                   LOG_STR("error", why.text));
-        pass_next(pass);
+        pass_next(p);
     } else {
         metric_add(METRIC_FIGURES_ORDERS, (int64_t)counting.orders);
     }
 }
 
-static void pass_look(struct pass *pass)
+static void pass_look(struct projector *p)
 {
-    struct projector *p = pass->projector;
     struct counting counting;
-    arena_reset(pass->arena);
-    if (p->closing || counting_look(pass->arena, pass->area->name, clock_now_ms(), &counting) < 0 ||
-        redis_command(p->redis, key_span(&counting.key), counting.argc, counting.argv, on_found,
-                      pass, NULL) < 0)
-        pass_next(pass);
+    arena_reset(p->arena);
+    p->began_ns = clock_steady_ns();
+    if (p->closing || counting_look(p->arena, p->area->name, clock_now_ms(), &counting) < 0 ||
+        redis_command(p->redis, key_span(&counting.key), counting.argc, counting.argv, on_found, p,
+                      NULL) < 0)
+        pass_next(p);
 }
 
 static void on_cleared(void *ctx, int64_t dropped, const struct err *err)
 {
-    struct pass *pass = ctx;
-    pass->area->cleared = err == NULL;
+    struct projector *p = ctx;
+    p->area->cleared = err == NULL;
     if (dropped > 0)
-        log_write(LOG_INFO, "events", "consumers_dropped", LOG_SPAN("community", pass->area->name),
+        log_write(LOG_INFO, "events", "consumers_dropped", LOG_SPAN("community", p->area->name),
                   LOG_INT("consumers", dropped));
-    pass_look(pass);
+    pass_look(p);
 }
 
 /* The first time, cursors that nobody moves any more go. */
-static void pass_clear(struct pass *pass)
+static void pass_clear(struct projector *p)
 {
-    struct projector *p = pass->projector;
-    if (p->options.consumer_count == 0 || pass->area->cleared ||
-        events_keep_consumers(p->redis, pass->area->name, p->options.consumers,
-                              p->options.consumer_count, on_cleared, pass, NULL) < 0)
-        pass_look(pass);
+    if (p->options.consumer_count == 0 || p->area->cleared ||
+        events_keep_consumers(p->redis, p->area->name, p->options.consumers,
+                              p->options.consumer_count, on_cleared, p, NULL) < 0)
+        pass_look(p);
 }
 
 static void on_leased(void *ctx, int64_t ours, const struct err *err)
 {
-    struct pass *pass = ctx;
-    pass->area->leased_at = err == NULL && ours == 1 ? clock_steady_ms() : 0;
+    struct projector *p = ctx;
+    p->area->leased_at = err == NULL && ours == 1 ? clock_steady_ms() : 0;
     if (err == NULL && ours == 0)
-        pass->area->others = clock_steady_ms() + OTHERS_MS;
-    if (pass->area->leased_at != 0)
-        pass_clear(pass);
+        p->area->others = clock_steady_ms() + OTHERS_MS;
+    if (p->area->leased_at != 0)
+        pass_clear(p);
     else
-        pass_next(pass);
+        pass_next(p);
 }
 
 /* ---- rounds ---- */
@@ -233,30 +250,28 @@ static struct area *take_area(struct projector *p)
     return NULL;
 }
 
-static void pass_begin(struct pass *pass)
+static void pass_begin(struct projector *p)
 {
-    struct projector *p = pass->projector;
-    pass->batches = 0;
-    if (clock_steady_ms() - pass->area->leased_at < RENEW_MS && pass->area->leased_at != 0)
-        pass_look(pass);
-    else if (events_lease(p->redis, pass->area->name, consumer(), span_str(p->options.engine),
-                          on_leased, pass, NULL) < 0)
-        pass_next(pass);
+    p->batches = 0;
+    if (clock_steady_ms() - p->area->leased_at < RENEW_MS && p->area->leased_at != 0)
+        pass_look(p);
+    else if (events_lease(p->redis, p->area->name, consumer(), span_str(p->options.engine),
+                          on_leased, p, NULL) < 0)
+        pass_next(p);
 }
 
 /* Goes on with the next community, or ends. */
-static void pass_next(struct pass *pass)
+static void pass_next(struct projector *p)
 {
-    struct projector *p = pass->projector;
-    pass->area = p->closing || !redis_ready(p->redis) ? NULL : take_area(p);
-    if (pass->area != NULL) {
-        pass_begin(pass);
+    p->area = p->closing || !redis_ready(p->redis) ? NULL : take_area(p);
+    if (p->area != NULL) {
+        pass_begin(p);
         return;
     }
-    p->busy--;
+    p->busy = false;
     if (p->closing)
         free_when_done(p);
-    else if (p->busy == 0)
+    else
         end_round(p);
 }
 
@@ -290,14 +305,13 @@ static int take_policy(struct projector *p)
 static void on_period(uv_timer_t *timer)
 {
     struct projector *p = timer->data;
-    if (p->busy > 0 || !redis_ready(p->redis) || (take_policy(p) < 0 && p->policy == NULL))
+    if (p->busy || !redis_ready(p->redis) || (take_policy(p) < 0 && p->policy == NULL))
         return;
     p->round++;
     p->next_area = 0;
     p->lag_ms = p->events = 0;
-    p->busy = PASSES;
-    for (size_t i = 0; i < PASSES; i++)
-        pass_next(&p->passes[i]);
+    p->busy = true;
+    pass_next(p);
 }
 
 struct projector *projector_new(const struct projector_options *options, struct err *err)
@@ -310,14 +324,12 @@ struct projector *projector_new(const struct projector_options *options, struct 
     p->options = *options;
     const uint32_t period = options->period_ms == 0 ? LIMIT_FIGURES_PERIOD_MS : options->period_ms;
     CHECK(uv_timer_init(options->loop, &p->timer) == 0);
-    p->timer.data = p;
-    bool whole = true;
-    for (size_t i = 0; i < PASSES; i++) {
-        p->passes[i] = (struct pass){.projector = p, .arena = arena_new(ARENA_BYTES)};
-        whole &= p->passes[i].arena != NULL;
-    }
+    CHECK(uv_timer_init(options->loop, &p->rest) == 0);
+    p->timer.data = p->rest.data = p;
+    p->open_timers = 2;
+    p->arena = arena_new(ARENA_BYTES);
     const struct redis_options redis = {.target = options->target, .library = options->library};
-    if (whole)
+    if (p->arena != NULL)
         p->redis = redis_new(options->loop, &redis, err);
     else
         err_set(err, ERR_NOMEM, "no memory to keep the figures");
