@@ -143,19 +143,13 @@ static void before_key(struct json_writer *w)
     w->comma = true;
 }
 
-/* Half of what is written is names, so they are copied as they are, in one piece. */
+/* Half of what is written is names, so they are copied as they are. */
 void json_key(struct json_writer *w, const char *key)
 {
-    const size_t len = strlen(key);
     before_key(w);
-    char *to = buf_reserve(w->out, len + 3);
-    if (to == NULL)
-        return;
-    to[0] = '"';
-    memcpy(to + 1, key, len);
-    to[len + 1] = '"';
-    to[len + 2] = ':';
-    w->out->len += len + 3;
+    buf_char(w->out, '"');
+    buf_str(w->out, key);
+    buf_append(w->out, "\":", 2);
 }
 
 void json_key_text(struct json_writer *w, struct span key)
