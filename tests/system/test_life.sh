@@ -50,17 +50,21 @@ took "resolve" 200 resolved "$id" resolve "{\"worker\":\"$w\",\"result\":\"已�
 resident=$(get "$URL/v1/complaints/$id")
 same "the result" "已清理" "$(jq -r '.history[-1].message' <<<"$resident")"
 same "what the resident may do then" "rate reopen" "$(jq -r '.allowed|join(" ")' <<<"$resident")"
+same "and until when" true "$(jq --arg due "$(show "$id" | jq -r .next_due)" '.reopen_by == $due' <<<"$resident")"
 same "it is to be closed in a week" true "$(show "$id" | jq '.next_due > .clocks.resolve.due')"
 post "/v1/complaints/$id/rate" '{"stars":6}' >/dev/null
 same "six stars" 400 "$(status)"
 post "/v1/complaints/$id/reopen" '{"reason":"not_solved","comment":"还在"}' >/dev/null
 same "reopen" 200 "$(status)"
 same "it waits again" dispatched "$(show "$id" | jq -r .status)"
+same "the resident may cancel again" "cancel null" "$(get "$URL/v1/complaints/$id" | jq -r '"\(.allowed|join(" ")) \(.reopen_by)"')"
 queued "$w" "$id" || fail "a reopened order is in no queue"
 took "accept again" 200 accepted "$id" accept "{\"worker\":\"$w\"}"
 took "resolve again" 200 resolved "$id" resolve "{\"worker\":\"$w\"}"
 same "rate" closed "$(post "/v1/complaints/$id/rate" '{"stars":4,"comment":"还行"}' | jq -r .status)"
 same "no deadline is left" null "$(show "$id" | jq .next_due)"
+same "the resident sees the rating" "4 true reopen" \
+    "$(get "$URL/v1/complaints/$id" | jq -r '"\(.rating.stars) \(.reopen_by > .rating.at) \(.allowed|join(" "))"')"
 post "/v1/complaints/$id/rate" '{"stars":1}' >/dev/null
 same "rating twice" 409 "$(status)"
 
