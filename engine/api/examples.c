@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-enum { PAGE = 1000, NUMBER_BYTES = 24, ID_TEXT_BYTES = 2 * ID_BYTES };
+enum { NUMBER_BYTES = 24, ID_TEXT_BYTES = 2 * ID_BYTES };
 
 /* One request; it lives in the request's arena, but for rows. */
 struct examples {
@@ -149,11 +149,12 @@ void examples_get(struct http_exchange *x, void *ctx)
     struct api *api = ctx;
     const struct http_request *r = http_request(x);
     const int64_t skip = api_query_number(r, "skip", INT32_MAX, 0);
-    const int64_t most = api_query_number(r, "most", PAGE, PAGE);
+    const int64_t most = api_query_number(r, "most", LIMIT_EXAMPLES_PAGE, LIMIT_EXAMPLES_PAGE);
     const struct span community = http_query(r, "community");
     struct err err = {0};
     if (!check_community(api, x, community))
         return;
+    _Static_assert(LIMIT_EXAMPLES_PAGE == 1000, "the message says so");
     if (skip < 0 || most < 1) {
         http_problem(x, 400, "query",
                      SPAN("skip is how many to pass over, most a number from 1 to 1000"),
