@@ -24,6 +24,7 @@ static const struct http_route routes[] = {
     {HTTP_POST_, "/v1/webhooks/dead/replay", webhooks_replay, LIMIT_HTTP_BODY_BYTES,
      "application/json", 0},
     {HTTP_GET_, "/v1/stats/kpi", stats_kpi, 0, NULL, 0},
+    {HTTP_GET_, "/v1/examples", examples_get, 0, NULL, 0},
     {HTTP_GET_, "/v1/workers/{id}/notices", workers_notices, 0, NULL, 0},
     {HTTP_GET_, "/v1/rules", rules_get, 0, NULL, 0},
     {HTTP_POST_, "/v1/rules/reload", rules_reload, 0, NULL, 0},

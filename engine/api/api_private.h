@@ -32,6 +32,7 @@ http_handler workers_queue, workers_notices;
 http_handler webhooks_get, webhooks_dead, webhooks_replay;
 http_handler rules_get, rules_reload;
 http_handler stats_kpi;
+http_handler examples_get;
 http_handler health_live, health_ready, health_metrics;
 
 /* An answer in JSON from a buf: 503 when the buf failed. Frees the buf. */

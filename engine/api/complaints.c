@@ -152,8 +152,40 @@ static int write_message(struct json entry, struct json_writer *w)
     return good ? 0 : -1;
 }
 
+/* What the resident has said of the work, and may still say. */
+struct say {
+    int64_t stars, rated_at; /* 0: not rated */
+    int64_t reopen_by;       /* 0: it is not done */
+};
+
+static int64_t number_in(struct json object, const char *key)
+{
+    struct json value;
+    return json_get(object, key, &value) && json_type(value) == JSON_INTEGER ? json_integer(value)
+                                                                             : 0;
+}
+
+static void follow(struct json entry, enum order_state to, struct say *say)
+{
+    struct json note, step;
+    const bool noted = json_get(entry, "note", &note);
+    if (to != ORDER_RESOLVED && to != ORDER_CLOSED) {
+        *say = (struct say){.stars = 0};
+        return;
+    }
+    const int64_t stars = noted ? number_in(note, "stars") : 0;
+    const int64_t reopen_by = noted ? number_in(note, "reopen_by") : 0;
+    if (reopen_by != 0)
+        say->reopen_by = reopen_by;
+    if (json_get(entry, "step", &step) && json_type(step) == JSON_STRING &&
+        span_eq(json_string(step), span_str(order_step_name(STEP_RATE)))) {
+        say->stars = stars;
+        say->rated_at = number_in(entry, "at");
+    }
+}
+
 /* One entry of the history, when the resident sees it: the state changed, or something was said. */
-static int write_event(struct json entry, struct json_writer *w)
+static int write_event(struct json entry, struct json_writer *w, struct say *say)
 {
     char time[CLOCK_RFC3339_BYTES];
     enum order_state state;
@@ -162,6 +194,7 @@ static int write_event(struct json entry, struct json_writer *w)
         !json_get(entry, "at", &at) || json_type(to) != JSON_STRING ||
         json_type(at) != JSON_INTEGER || order_state_parse(json_string(to), &state) < 0)
         return -1;
+    follow(entry, state, say);
     const bool moved =
         json_type(from) != JSON_STRING || !span_eq(json_string(from), json_string(to));
     const bool told = json_get(entry, "note", &note) && json_get(note, "feedback", &feedback);
@@ -176,11 +209,35 @@ static int write_event(struct json entry, struct json_writer *w)
     return result;
 }
 
+/* The rating, until when the order may be reopened, and which steps the resident may take now. */
+static void write_say(struct json_writer *w, enum order_state state, const struct say *say)
+{
+    const int64_t now = clock_now_ms();
+    if (say->stars != 0) {
+        json_key(w, "rating");
+        json_open_object(w);
+        json_member_i64(w, "stars", say->stars);
+        api_member_time(w, "at", say->rated_at);
+        json_close_object(w);
+    }
+    api_member_time(w, "reopen_by", say->reopen_by);
+    json_key(w, "allowed");
+    json_open_array(w);
+    for (enum order_step s = 0; s < ORDER_STEP_COUNT; s++) {
+        const bool over =
+            (s == STEP_RATE && say->stars != 0) || (s == STEP_REOPEN && now > say->reopen_by);
+        if (order_step_allowed(s, true, state) && !over)
+            json_write_str(w, order_step_name(s));
+    }
+    json_close_array(w);
+}
+
 /* Progress in plain words: no names of staff, no internals. */
 static int write_progress(struct api *api, struct http_exchange *x, const struct order_view *view,
                           struct buf *out)
 {
     struct json_writer w = json_writer(out);
+    struct say say = {.stars = 0};
     enum order_state state;
     (void)x;
     if (order_state_parse(view->state, &state) < 0)
@@ -192,7 +249,6 @@ static int write_progress(struct api *api, struct http_exchange *x, const struct
     api_member_time(&w, "created_at", view->created_at);
     json_member_string(&w, "category", view->category);
     json_member_string(&w, "kind", view->kind);
-    api_member_allowed(&w, true, view->state);
     json_key(&w, "history");
     json_open_array(&w);
     int result = 0;
@@ -200,9 +256,10 @@ static int write_progress(struct api *api, struct http_exchange *x, const struct
         struct json entry;
         result = json_parse(api->json, view->history[i], &entry, NULL);
         if (result == 0)
-            result = write_event(entry, &w);
+            result = write_event(entry, &w, &say);
     }
     json_close_array(&w);
+    write_say(&w, state, &say);
     json_close_object(&w);
     return result;
 }

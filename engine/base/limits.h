@@ -57,6 +57,7 @@
     X(KPI_HASHES, 20000, "hashes",                                                                 \
       "days times communities of one query of the figures; over it 400")                           \
     X(KPI_ROWS, 2000, "rows", "in one answer of figures; over it 400")                             \
+    X(EXAMPLES_PAGE, 1000, "rows", "most that one answer of examples holds; over it 400")          \
     X(DISPATCH_WINDOW, 1024, "commands", "sent to Redis and not yet answered")                     \
     X(DISPATCH_QUEUE, 16384, "records", "committed and waiting in memory; over it read from disk") \
     X(SWEEP_MS, 100, "ms", "between two looks at what is due")                                     \

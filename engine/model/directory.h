@@ -17,6 +17,7 @@
  * orders and B, on shift too, has not. For a station or a street's triage the equals are its head
  * and those of its workers who hold no post of a grid: of those on shift the one with the fewest
  * open orders, then the longest idle. When nobody is on shift it is A, or the head, all the same.
+ * A station or a triage may have working hours: the shifts of those at its desk who have none.
  */
 #ifndef JIESU_MODEL_DIRECTORY_H
 #define JIESU_MODEL_DIRECTORY_H

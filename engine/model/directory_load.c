@@ -81,6 +81,15 @@ static int resolve_post(struct loader *loader, const struct loader_post *post)
     return 0;
 }
 
+/* At a desk the area's hours are the shifts of who has none. */
+static void keep_hours(struct directory_worker *worker, const struct directory_area *area)
+{
+    if (worker->shift_count > 0)
+        return;
+    worker->first_shift = area->first_shift;
+    worker->shift_count = area->shift_count;
+}
+
 /* Who answers for an area itself: its head first, then those of its workers, in the files' order,
  * who hold no post of a grid. */
 static void seat_desks(struct directory *d)
@@ -92,11 +101,13 @@ static void seat_desks(struct directory *d)
         struct directory_area *area = directory_area(d, worker->area);
         if (worker->in_grid || area->worker == i)
             continue;
+        keep_hours(worker, area);
         worker->next = area->desk;
         area->desk = i;
     }
     for (uint32_t i = 0; i < d->areas.count; i++) {
         struct directory_area *area = directory_area(d, i);
+        keep_hours(directory_worker(d, area->worker), area);
         directory_worker(d, area->worker)->next = area->desk;
         area->desk = area->worker;
     }

@@ -20,9 +20,10 @@
 /* What has a queue of its own: a street or a community. The first area is the first street. */
 struct directory_area {
     struct span id, name;
-    uint32_t street; /* the area of its street; a street's own */
-    uint32_t worker; /* triage of a street, station head of a community */
-    uint32_t desk;   /* the first of those who answer for the area itself: worker */
+    uint32_t street;                 /* the area of its street; a street's own */
+    uint32_t worker;                 /* triage of a street, station head of a community */
+    uint32_t desk;                   /* the first of those who answer for the area itself: worker */
+    size_t first_shift, shift_count; /* its working hours; none: always open */
 };
 
 struct directory_grid {
@@ -38,7 +39,7 @@ struct directory_worker {
     uint32_t area;
     bool in_grid;                    /* holds a post of a grid */
     uint32_t next;                   /* at the desk of its area, or DIRECTORY_NONE */
-    size_t first_shift, shift_count; /* none: always on duty */
+    size_t first_shift, shift_count; /* none: always on duty; at a desk its hours count */
 };
 
 /* A name or alias; its index is the value of its keyword. */

@@ -197,6 +197,32 @@ static int read_grid(struct loader *loader, const struct yaml_node *map, uint32_
     return read_post(loader, map, "leader", false, post);
 }
 
+/* Reads member `key`, a list of shifts, when it is there: which of the directory's they are. */
+static int read_shifts(struct loader *loader, const struct yaml_node *map, const char *key,
+                       size_t *first, size_t *count)
+{
+    const struct yaml_node *list = yaml_find(map, key);
+    struct directory_list *shifts = &loader->directory->shifts;
+    *first = shifts->count;
+    if (list == NULL)
+        return 0;
+    if (yaml_kind(list) != YAML_LIST || yaml_size(list) < 1 || yaml_size(list) > LIMIT_SHIFTS)
+        return yaml_error(loader->doc, list, loader->err,
+                          "%s is a list of 1 to %d; leave it out for who is always on", key,
+                          LIMIT_SHIFTS);
+    for (size_t i = 0; i < yaml_size(list); i++) {
+        struct shift *shift = loader_add(loader, shifts, sizeof *shift);
+        if (shift == NULL)
+            return -1;
+        if (shift_parse(yaml_text(yaml_at(list, i)), shift) != 0)
+            return yaml_error(loader->doc, yaml_at(list, i), loader->err,
+                              "'%.*s' is no shift; write as 'mon-fri 08:00-18:00'",
+                              SPAN_ARG(yaml_text(yaml_at(list, i))));
+    }
+    *count = yaml_size(list);
+    return 0;
+}
+
 /* A street or a community: what they have in common. head is the key of its desk's worker. */
 static int read_area(struct loader *loader, const struct yaml_node *map, uint32_t street,
                      const char *head)
@@ -208,7 +234,8 @@ static int read_area(struct loader *loader, const struct yaml_node *map, uint32_
         return -1;
     area->street = street;
     if (read_id(loader, map, &d->area_keys, index, &area->id) != 0 ||
-        read_names(loader, map, false, index, &area->name) != 0)
+        read_names(loader, map, false, index, &area->name) != 0 ||
+        read_shifts(loader, map, "hours", &area->first_shift, &area->shift_count) != 0)
         return -1;
     struct loader_post post = {.area = index, .owner = index, .kind = POST_HEAD};
     return read_post(loader, map, head, true, post);
@@ -216,7 +243,7 @@ static int read_area(struct loader *loader, const struct yaml_node *map, uint32_
 
 static int read_community(struct loader *loader, const struct yaml_node *map, uint32_t street)
 {
-    static const char *const known[] = {"id", "name", "aliases", "station", "grids", NULL};
+    static const char *const known[] = {"id", "name", "aliases", "station", "hours", "grids", NULL};
     uint32_t area = (uint32_t)loader->directory->areas.count;
     if (yaml_expect_map(loader->doc, map, known, loader->err) != 0 ||
         read_area(loader, map, street, "station") != 0)
@@ -229,31 +256,6 @@ static int read_community(struct loader *loader, const struct yaml_node *map, ui
     for (size_t i = 0; i < yaml_size(grids); i++)
         if (read_grid(loader, yaml_at(grids, i), area) != 0)
             return -1;
-    return 0;
-}
-
-static int read_shifts(struct loader *loader, const struct yaml_node *map,
-                       struct directory_worker *worker)
-{
-    const struct yaml_node *list = yaml_find(map, "shifts");
-    struct directory_list *shifts = &loader->directory->shifts;
-    worker->first_shift = shifts->count;
-    if (list == NULL)
-        return 0;
-    if (yaml_kind(list) != YAML_LIST || yaml_size(list) < 1 || yaml_size(list) > LIMIT_SHIFTS)
-        return yaml_error(loader->doc, list, loader->err,
-                          "shifts is a list of 1 to %d; leave it out for a worker who is always on",
-                          LIMIT_SHIFTS);
-    for (size_t i = 0; i < yaml_size(list); i++) {
-        struct shift *shift = loader_add(loader, shifts, sizeof *shift);
-        if (shift == NULL)
-            return -1;
-        if (shift_parse(yaml_text(yaml_at(list, i)), shift) != 0)
-            return yaml_error(loader->doc, yaml_at(list, i), loader->err,
-                              "'%.*s' is no shift; write as 'mon-fri 08:00-18:00'",
-                              SPAN_ARG(yaml_text(yaml_at(list, i))));
-    }
-    worker->shift_count = yaml_size(list);
     return 0;
 }
 
@@ -270,7 +272,8 @@ static int read_worker(struct loader *loader, const struct yaml_node *map)
         read_id(loader, map, &d->worker_keys, index, &worker->id) != 0 ||
         yaml_get_string(loader->doc, map, "name", true, &name, loader->err) != 0 ||
         yaml_get_string(loader->doc, map, "community", true, &community, loader->err) != 0 ||
-        keep_text(loader, name, &worker->name) != 0 || read_shifts(loader, map, worker) != 0)
+        keep_text(loader, name, &worker->name) != 0 ||
+        read_shifts(loader, map, "shifts", &worker->first_shift, &worker->shift_count) != 0)
         return -1;
     struct loader_home *own = loader_add(loader, &loader->homes, sizeof *own);
     if (own == NULL || keep_text(loader, community, &own->id) != 0)
@@ -282,7 +285,7 @@ static int read_worker(struct loader *loader, const struct yaml_node *map)
 static int read_street(struct loader *loader)
 {
     static const char *const known[] = {"street", "communities", "workers", NULL};
-    static const char *const known_street[] = {"id", "name", "triage", "aliases", NULL};
+    static const char *const known_street[] = {"id", "name", "triage", "hours", "aliases", NULL};
     const struct yaml_node *root = yaml_root(loader->doc);
     uint32_t index = (uint32_t)loader->directory->areas.count;
     if (yaml_expect_map(loader->doc, root, known, loader->err) != 0)

@@ -805,6 +805,47 @@ static void unstaffed_places_are_found(void **state)
     directory_free(&directory);
 }
 
+/* A station's hours are the shifts of those at its desk who have none; of nobody else. */
+static void hours_of_a_desk(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *worker, *at;
+        bool on;
+    } rows[] = {
+        {"s-1", "2025-03-03 08:29", false}, {"s-1", "2025-03-03 08:30", true},
+        {"s-1", "2025-03-03 17:30", false}, {"s-1", "2025-03-08 10:00", false},
+        {"s-2", "2025-03-03 08:10", true}, /* has shifts */
+        {"g-3", "2025-03-03 03:00", true}, /* leads a grid, and has none */
+        {"t-1", "2025-03-03 20:00", true},
+    };
+    struct err err;
+    struct folder own = folder_new();
+    folder_write(&own, "d.yaml",
+                 replaced(desk_directory, "    station: s-1\n",
+                          "    station: s-1\n    hours: [mon-fri 08:30-17:30]\n"));
+    struct directory *directory = directory_load(own.path, &err);
+    if (directory == NULL)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_int_equal(directory_on_duty(directory, span_str(rows[i].worker), at(rows[i].at)),
+                         rows[i].on);
+    char places[64] = "";
+    directory_unstaffed(directory, at("2025-03-03 22:00"), note_place, places);
+    assert_string_equal(places, "@dj @sanjing sj-01 sj-02 ");
+    /* It swallows nothing: out of hours the head gets it all the same. */
+    const struct route_query query = {.community = SPAN("sanjing"), .now = at("2025-03-08 10:00")};
+    struct route route;
+    directory_route(directory, &query, &route);
+    assert_span(route.worker, "s-1");
+    directory_free(&directory);
+    folder_write(&own, "d.yaml",
+                 replaced(desk_directory, "triage: t-1}", "triage: t-1, hours: [noon]}"));
+    assert_null(directory_load(own.path, &err));
+    assert_non_null(strstr(err.text, "'noon' is no shift"));
+    folder_remove(&own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -813,6 +854,7 @@ int main(void)
         cmocka_unit_test(orders_are_balanced),
         cmocka_unit_test(posts_of_a_desk),
         cmocka_unit_test(unstaffed_places_are_found),
+        cmocka_unit_test(hours_of_a_desk),
         cmocka_unit_test(orders_find_their_worker),
         cmocka_unit_test(routes_have_names_for_people),
         cmocka_unit_test(long_addresses),

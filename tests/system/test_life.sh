@@ -50,17 +50,21 @@ took "resolve" 200 resolved "$id" resolve "{\"worker\":\"$w\",\"result\":\"已�
 resident=$(get "$URL/v1/complaints/$id")
 same "the result" "已清理" "$(jq -r '.history[-1].message' <<<"$resident")"
 same "what the resident may do then" "rate reopen" "$(jq -r '.allowed|join(" ")' <<<"$resident")"
+same "and until when" true "$(jq --arg due "$(show "$id" | jq -r .next_due)" '.reopen_by == $due' <<<"$resident")"
 same "it is to be closed in a week" true "$(show "$id" | jq '.next_due > .clocks.resolve.due')"
 post "/v1/complaints/$id/rate" '{"stars":6}' >/dev/null
 same "six stars" 400 "$(status)"
 post "/v1/complaints/$id/reopen" '{"reason":"not_solved","comment":"还在"}' >/dev/null
 same "reopen" 200 "$(status)"
 same "it waits again" dispatched "$(show "$id" | jq -r .status)"
+same "the resident may cancel again" "cancel null" "$(get "$URL/v1/complaints/$id" | jq -r '"\(.allowed|join(" ")) \(.reopen_by)"')"
 queued "$w" "$id" || fail "a reopened order is in no queue"
 took "accept again" 200 accepted "$id" accept "{\"worker\":\"$w\"}"
 took "resolve again" 200 resolved "$id" resolve "{\"worker\":\"$w\"}"
 same "rate" closed "$(post "/v1/complaints/$id/rate" '{"stars":4,"comment":"还行"}' | jq -r .status)"
 same "no deadline is left" null "$(show "$id" | jq .next_due)"
+same "the resident sees the rating" "4 true reopen" \
+    "$(get "$URL/v1/complaints/$id" | jq -r '"\(.rating.stars) \(.reopen_by > .rating.at) \(.allowed|join(" "))"')"
 post "/v1/complaints/$id/rate" '{"stars":1}' >/dev/null
 same "rating twice" 409 "$(status)"
 
@@ -112,7 +116,8 @@ wrong=$(step "$id" review '{"worker":"w-bh-01","category":"没有/这/类"}')
 same "a category that is none" 400 "$(status)"
 took "a corrected category" 200 accepted "$id" review '{"worker":"w-bh-01","category":"城乡建设/城市建设和市政管理/燃气供应"}'
 same "the order has it" "城乡建设/城市建设和市政管理/燃气供应" "$(show "$id" | jq -r .category)"
-same "and is an example" "${id#*.}" "$(redis-cli -s "$DIR/data/redis/redis.sock" ZRANGE 'jiesu:{bihu}:examples' 0 -1)"
+same "and is an example to learn from" "id label title body|$id 城乡建设  碧湖花园3栋的路灯不亮" \
+    "$(get "$URL/v1/examples?community=bihu" | tr '\t\n' ' |' | sed 's/|$//')"
 same "the history says who" "engine worker worker worker station worker worker station leader worker leader station" \
     "$(show "$id" | jq -r '[.history[].by]|join(" ")')"
 same "a page of it" "3 4" "$(get "$URL/v1/orders/$id?history_from=3" | jq -r '"\(.history[0].version) \(.history[1].version)"')"
@@ -135,6 +140,20 @@ same "the resident cancels after acceptance" 409 "$(status)"
 id=$(order '{"text":"碧湖花园3栋的路灯不亮","grid":"bihu-01"}')
 same "the resident cancels" cancelled "$(post "/v1/complaints/$id/cancel" '{"reason":"withdrawn"}' | jq -r .status)"
 ! queued "$(show "$id" | jq -r .worker)" "$id" || fail "a cancelled order is still queued"
+
+# ---- what reviews teach: rows for jiesu learn ----
+id=$(order '{"title":"路灯\t坏了","text":"第一行\n电话13800001234","community":"qingfeng"}')
+confirmed=$(order '{"text":"银杏路的路灯不亮","community":"qingfeng"}')
+took "another corrected category" 200 dispatched "$id" review '{"worker":"w-qf-01","category":"劳动和社会保障/工资福利/工资发放"}'
+took "a category that was right" 200 dispatched "$confirmed" review '{"worker":"w-qf-01"}'
+get "$URL/v1/examples?community=qingfeng" >"$DIR/examples.tsv"
+same "an example" "$(printf '%s\t劳动和社会保障\t路灯 坏了\t第一行 电话138****1234' "$id")" "$(sed 1d "$DIR/examples.tsv")"
+"$JIESU" eval --rules rules --data "$DIR/examples.tsv" >/dev/null || fail "eval does not read the examples"
+same "examples passed over" 1 "$(get "$URL/v1/examples?community=qingfeng&skip=1" | wc -l)"
+for query in '' '?community=nowhere' '?community=bihu&most=0' '?community=bihu&skip=x'; do
+    get "$URL/v1/examples$query" >/dev/null
+    same "examples$query" 400 "$(status)"
+done
 
 # ---- who has no such step ----
 post "/v1/complaints/$id/accept" '{}' >/dev/null

@@ -36,6 +36,12 @@ done < <(sed -n '/^## The repository/,/^## /p' README.md | grep '^| `' | cut -d'
 while read -r target; do
     grep -q "^$target:.*## " Makefile || fail "README names make $target, which the Makefile does not have"
 done < <(grep -oE '(`|^)make [a-z]+' README.md | awk '{print $2}' | sort -u)
+while read -r route; do
+    grep -qF "| \`$route\` |" README.md || fail "README's table of routes lacks $route"
+done < <(sed -nE 's/^ *\{HTTP_([A-Z]+)_, "([^"]+)".*/\1 \2/p' engine/api/api.c)
+while read -r name; do
+    grep -qE "\"$name\"" engine/base/metric.h engine/base/metric.c || fail "README names $name, which is no metric"
+done < <(grep -oE 'jiesu_[a-z_0-9]+' README.md | grep -v '^jiesu_limit$' | sort -u)
 overlong=$(awk '!/^\|/ && !/^[ `]*curl/ {line = $0; gsub(/[\200-\277]/, "", line); if (length(line) > 125) print FNR}' README.md)
 [ -z "$overlong" ] || fail "README has lines that are too long: $overlong"
 
