@@ -41,6 +41,8 @@ bool hint_allows(const struct hint *hint, const uint16_t *units, size_t count, s
     if (hint->count == 0 || count < BLOCK)
         return true;
     size_t end = hint->lead == 0 || last + hint->lead > count ? count : last + hint->lead;
+    if (end > first + HINT_REACH)
+        return true;
     for (size_t at = first; at < end; at += BLOCK) /* the last block may begin before `first` */
         if (block_has(hint, units + (at + BLOCK <= count ? at : count - BLOCK)))
             return true;

@@ -15,8 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where there are more, the look would cost too much. */
-enum { HINT_UNITS = 16, HINT_STEP = 8 };
+/* Where there are more units to look for, or more to look through, the look would cost too much: a
+ * search has its budget, a look has none. */
+enum { HINT_UNITS = 16, HINT_STEP = 8, HINT_REACH = 1024 };
 
 struct hint {
     uint32_t lead;              /* of the set */
