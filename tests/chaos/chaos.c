@@ -9,8 +9,10 @@
  *   disk     the disk under the outbox is full for a while
  *
  * and workers' backends take up some of the orders, step by step; and when it is over, every
- * complaint that was acknowledged must be exactly one order, and stand in exactly one queue until it
- * was accepted, and every step that was acknowledged must stand in its history, once. The faults, their order and their moments come from the seed.
+ * complaint that was acknowledged must be exactly one order, and stand once in each queue that it
+ * names until it was accepted, and every step that was acknowledged must stand in its history, once.
+ * The engine hands over and warns meanwhile. The faults, their order and their moments come from
+ * the seed.
  *
  *   chaos --engine build/jiesu --rules rules --texts FILE.tsv --dir DIR
  *         [--disk DIR] [--rounds N] [--seed N]
