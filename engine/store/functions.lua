@@ -66,9 +66,9 @@ local function mend(order, entries, put)
   local names, mended = {}, false
   for queue, entry in string.gmatch(entries or '', '(%S+) (%S+)') do
     if #redis.call('XRANGE', queue, entry, entry) == 0 then
-      entry, mended = put(queue), true
-      if entry.err then
-        return
+      local new = put(queue)
+      if not new.err then -- else it stays as it is named, for the next time
+        entry, mended = new, true
       end
     end
     names[#names + 1] = queue .. ' ' .. entry
@@ -215,7 +215,7 @@ local verbs = {
     if old then return nil, 'again' end
     return value
   end,
-  drop = function() return '' end,
+  drop = function(old) return old and '' end,
   add = function(old, value) return string.format('%d', (old or 0) + value) end,
   -- of deadlines: to a later value, the same from another field, and to what may be earlier or '0' (none), unless
   -- it was met or moved by a person or a second attempt: "value met-field"
@@ -257,9 +257,8 @@ local verbs = {
 local function plan(key, argv, first, at)
   local changes, to = {}, nil
   local function peek(field)
-    local new = changes[field]
-    if new == '' then return nil end
-    return new or redis.call('HGET', key, field) or nil
+    local value = changes[field] or redis.call('HGET', key, field)
+    return value ~= '' and value or nil
   end
   local function put(field, value) changes[field] = value end
   for i = first, #argv, 3 do
@@ -331,7 +330,7 @@ local HELD = {'state', 'version', 'refused', 'entries', 'queue', 'entry', 'worke
 local function read_order(key)
   local values, held = redis.call('HMGET', key, unpack(HELD)), {}
   for i, name in ipairs(HELD) do
-    held[name] = values[i] or nil
+    held[name] = values[i] ~= '' and values[i] or nil
   end
   held.last = tonumber(held.last_at or held.created_at or 0)
   held.entries = held.entries or (held.entry and held.queue .. ' ' .. held.entry)
@@ -394,14 +393,14 @@ local function history(held, argv, target, holder, version, at)
     (argv[15] ~= '' and ',"note":' .. argv[15] or '') .. '}'
 end
 
--- Writes fields; an empty one is removed.
+-- Writes fields; an empty one is removed. One command makes the step: of a call that the file holds only in part
+-- (see fence) the hash has all or nothing. What is removed is empty by then, which is the same to whoever reads it.
 local function write(key, changes)
   local fields, gone = {}, {}
   for field, value in pairs(changes) do
+    fields[#fields + 1], fields[#fields + 2] = field, value
     if value == '' then
       gone[#gone + 1] = field
-    else
-      fields[#fields + 1], fields[#fields + 2] = field, value
     end
   end
   redis.call('HSET', key, unpack(fields))
@@ -559,7 +558,7 @@ local function queue(keys, argv)
           -- The first field of an entry is `id`, "<community>.<ulid>".
           local ulid = entry[2] and string.match(entry[2][2], '[^.]*$')
           local held = ulid and redis.call('HMGET', orders .. ulid, 'answer', 'state', 'entries', 'entry')
-          local named = held and (held[4] or has_word(held[3] or nil, ' ', stream .. ' ' .. entry[1]))
+          local named = held and ((held[4] or '') ~= '' or has_word(held[3] or nil, ' ', stream .. ' ' .. entry[1]))
           if named and held[1] then
             -- As it was answered at creation, but for its state: the first member of that name is its own.
             answers[#answers + 1] =

@@ -3,7 +3,8 @@
  *
  *   lease (when it was not taken lately) -> look -> count -> rest -> look -> ... -> trim now and then
  *
- * until a look finds nothing, or ROUND_BATCHES batches were counted: then the others come first.
+ * until a look finds nothing, or ROUND_BATCHES batches were counted, or half of the lease is over:
+ * then the others come first.
  * Redis does one thing at a time, and orders go first: after each batch we rest some times as long
  * as it took (`rests`), so that whoever dispatches meanwhile waits for one batch at the most. Under
  * full load the figures get a tenth of Redis' time and fall behind; the further they are behind,
@@ -157,7 +158,8 @@ static void on_counted(void *ctx, const struct reply *reply, const struct err *e
     }
     if (reply_integer(reply) == 0)
         metric_add(METRIC_FIGURES_LOST_RACES, 1);
-    if (++p->batches < ROUND_BATCHES)
+    if (++p->batches < ROUND_BATCHES &&
+        clock_steady_ms() - p->area->leased_at < LIMIT_EVENTS_LEASE_MS / 2)
         rest(p);
     else
         pass_done(p);

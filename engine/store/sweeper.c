@@ -158,7 +158,8 @@ static void on_settled(void *ctx, const struct outcome *outcome)
     }
     case OUTCOME_CONFLICT:
         metric_add(METRIC_SWEEP_MISSED, 1);
-        defer(look, 0); /* it has changed */
+        /* It has changed, and is due now; were it not, it must come again all the same. */
+        defer(look, clock_now_ms() + clock_stretch_ms(LIMIT_SWEEP_CLAIM_MS));
         break;
     case OUTCOME_REPLAYED:
         metric_add(METRIC_SWEEP_MISSED, 1);

@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PATIENCE_MS = 60000, PAGE = 1000, ENTRY_ID_BYTES = 64, READERS = 64 };
+enum { PATIENCE_MS = 60000, ENTRIES_ROOM = 1024, READERS = 64 };
 
-/* More steps than the workers of a run take on one order. */
-#define HISTORY "h2", "h3", "h4", "h5", "h6", "h7"
+/* More steps than the workers of a run and the engine take on one order. */
+#define HISTORY                                                                               \
+    "h2", "h3", "h4", "h5", "h6", "h7", "h8", "h9", "h10", "h11", "h12", "h13", "h14", "h15", \
+        "h16", "h17", "h18", "h19", "h20", "h21", "h22", "h23", "h24"
 
 struct check {
     uv_loop_t loop;
@@ -57,35 +59,104 @@ static void mark(struct check *c, const struct id *id, enum ledger_mark mark)
 struct reader {
     struct check *check;
     struct id id;
+    bool waits;          /* to be accepted */
+    size_t named, found; /* of its queue entries, so far */
+    char entries[ENTRIES_ROOM];
+    struct span rest; /* of the entries, to be looked at */
 };
 
 static void read_next(struct reader *reader);
+static void read_entry(struct reader *reader);
 
-/* What does not wait in a queue was taken from it. Each step stands in the history, once. */
+/* An order that waits stands in each queue that it names, once; one that does not in none. What stands in a queue
+ * and is not named by its order is nobody's: whoever reads the queue does not see it. */
+static void on_entry(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct reader *reader = ctx;
+    struct check *c = reader->check;
+    if (err != NULL || reply_type(reply) != REPLY_ARRAY) {
+        fail(c, err != NULL ? err->text : "XRANGE");
+        mem_free(reader);
+        return;
+    }
+    reader->found += reply_size(reply);
+    if (!reader->waits && reply_size(reply) > 0)
+        mark(c, &reader->id, LEDGER_TAKEN);
+    read_entry(reader);
+    ended(c);
+}
+
+static bool named_before(const struct reader *reader, struct span queue)
+{
+    struct span list = span_of(reader->entries, (size_t)(queue.ptr - reader->entries));
+    while (list.len > 0) {
+        if (span_eq(span_cut(&list, ' '), queue))
+            return true;
+    }
+    return false;
+}
+
+static void read_entry(struct reader *reader)
+{
+    struct check *c = reader->check;
+    if (reader->rest.len == 0) {
+        if (reader->waits && reader->named > 0 && reader->found == reader->named)
+            mark(c, &reader->id, LEDGER_TAKEN);
+        read_next(reader);
+        return;
+    }
+    const struct span queue = span_cut(&reader->rest, ' '), entry = span_cut(&reader->rest, ' ');
+    const struct span argv[] = {SPAN("XRANGE"), queue, entry, entry};
+    if (named_before(reader, queue))
+        mark(c, &reader->id, LEDGER_TAKEN);
+    reader->named++;
+    c->open++;
+    if (redis_command(c->redis, queue, sizeof(argv) / sizeof(argv[0]), argv, on_entry, reader,
+                      &c->err) < 0) {
+        mem_free(reader);
+        finish(c);
+    }
+}
+
+/* Each step of a worker stands in the history, once; the engine takes its own. */
+static void count_steps(struct reader *reader, const struct reply *history, size_t first)
+{
+    int64_t version = 1;
+    for (size_t i = first; i < reply_size(history); i++) {
+        const struct span step = reply_span(reply_at(history, i));
+        if (step.len == 0)
+            continue;
+        if (span_find(step, SPAN("\"by\":\"engine\"")) < 0)
+            mark(reader->check, &reader->id, LEDGER_STEP);
+        version++;
+    }
+    if (version != reply_integer(reply_at(history, 1)))
+        fail(reader->check, "a history that is not as long as its order's version says");
+}
+
+/* {state, version, entries, step, ...} */
 static void on_order(void *ctx, const struct reply *reply, const struct err *err)
 {
     struct reader *reader = ctx;
     struct check *c = reader->check;
     enum order_state state;
-    if (err != NULL || reply_type(reply) != REPLY_ARRAY ||
+    const struct span entries = err == NULL ? reply_span(reply_at(reply, 2)) : SPAN("");
+    if (err != NULL || reply_type(reply) != REPLY_ARRAY || entries.len > ENTRIES_ROOM ||
         order_state_parse(reply_span(reply_at(reply, 0)), &state) < 0) {
         fail(c, err != NULL ? err->text : "an order that cannot be read");
         mem_free(reader);
         return;
     }
     mark(c, &reader->id, LEDGER_ORDER);
-    if (state != ORDER_DISPATCHED && state != ORDER_AWAITING)
+    reader->waits = state == ORDER_DISPATCHED || state == ORDER_AWAITING;
+    if (!reader->waits) /* it was taken from its queues */
         mark(c, &reader->id, LEDGER_TAKEN);
-    int64_t version = 1;
-    for (size_t i = 2; i < reply_size(reply); i++) {
-        if (reply_type(reply_at(reply, i)) == REPLY_NIL)
-            continue;
-        mark(c, &reader->id, LEDGER_STEP);
-        version++;
-    }
-    if (version != reply_integer(reply_at(reply, 1)))
-        fail(c, "a history that is not as long as its order's version says");
-    read_next(reader);
+    count_steps(reader, reply, 3);
+    if (entries.len > 0)
+        memcpy(reader->entries, entries.ptr, entries.len);
+    reader->rest = span_of(reader->entries, entries.len);
+    reader->named = reader->found = 0;
+    read_entry(reader);
     ended(c);
 }
 
@@ -98,7 +169,7 @@ static void read_next(struct reader *reader)
     }
     reader->id = c->orders[c->order_next++];
     const struct key key = key_order(&reader->id);
-    const char *const fields[] = {"state", "version", HISTORY};
+    const char *const fields[] = {"state", "version", "entries", HISTORY};
     enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
     struct span argv[2 + FIELDS] = {SPAN("HMGET"), key_span(&key)};
     for (size_t i = 0; i < FIELDS; i++)
@@ -123,70 +194,6 @@ static void read_orders(struct check *c)
     }
 }
 
-/* A queue is read a page at a time: it may hold more than one reply may. */
-struct page {
-    struct check *check;
-    struct key key;
-    char from[ENTRY_ID_BYTES]; /* "-", or "(" and the last id seen */
-};
-
-static void read_page(struct page *page);
-
-static void on_entries(void *ctx, const struct reply *reply, const struct err *err)
-{
-    struct page *page = ctx;
-    struct check *c = page->check;
-    if (err != NULL || reply_type(reply) != REPLY_ARRAY) {
-        fail(c, err != NULL ? err->text : "XRANGE");
-        mem_free(page);
-        return;
-    }
-    const size_t count = reply_size(reply);
-    for (size_t i = 0; i < count; i++) {
-        const struct reply *fields = reply_at(reply_at(reply, i), 1);
-        for (size_t f = 0; f + 1 < reply_size(fields); f += 2) {
-            if (span_eq(reply_span(reply_at(fields, f)), SPAN("id")) &&
-                ledger_mark(c->ledger, reply_span(reply_at(fields, f + 1)), LEDGER_TAKEN) < 0)
-                fail(c, "a queue entry without an order's id");
-        }
-    }
-    if (count == PAGE) {
-        (void)snprintf(page->from, sizeof(page->from), "(%.*s",
-                       SPAN_ARG(reply_span(reply_at(reply_at(reply, count - 1), 0))));
-        read_page(page);
-    } else {
-        mem_free(page);
-    }
-    ended(c);
-}
-
-static void read_page(struct page *page)
-{
-    const struct span argv[] = {SPAN("XRANGE"), key_span(&page->key), span_str(page->from),
-                                SPAN("+"),      SPAN("COUNT"),        SPAN("1000")};
-    page->check->open++;
-    if (redis_command(page->check->redis, argv[1], sizeof(argv) / sizeof(argv[0]), argv, on_entries,
-                      page, &page->check->err) < 0) {
-        mem_free(page);
-        finish(page->check);
-    }
-}
-
-static void read_queue(struct check *c, struct span key)
-{
-    struct page *page = mem_zalloc(1, sizeof(*page));
-    if (page == NULL || key.len >= KEY_BYTES) {
-        fail(c, "out of memory, or a key that is too long");
-        mem_free(page);
-        return;
-    }
-    page->check = c;
-    memcpy(page->key.text, key.ptr, key.len);
-    page->key.len = key.len;
-    (void)snprintf(page->from, sizeof(page->from), "-");
-    read_page(page);
-}
-
 static void on_keys(void *ctx, const struct reply *reply, const struct err *err)
 {
     struct check *c = ctx;
@@ -200,12 +207,8 @@ static void on_keys(void *ctx, const struct reply *reply, const struct err *err)
         return;
     }
     for (size_t i = 0; i < reply_size(reply); i++) {
-        const struct span key = reply_span(reply_at(reply, i));
-        if (key_parse_order(key, &c->orders[c->order_count]) == 0) {
+        if (key_parse_order(reply_span(reply_at(reply, i)), &c->orders[c->order_count]) == 0)
             c->order_count++;
-        } else if (span_find(key, SPAN("}:q:")) >= 0) {
-            read_queue(c, key);
-        }
     }
     read_orders(c);
     ended(c);

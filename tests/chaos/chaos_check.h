@@ -1,5 +1,5 @@
 /*
- * chaos_check: what stands in Redis when all is over: every order, and every entry of every queue.
+ * chaos_check: what stands in Redis when all is over: every order, and the queues that it names.
  */
 #ifndef JIESU_CHAOS_CHECK_H
 #define JIESU_CHAOS_CHECK_H
@@ -9,8 +9,9 @@
 
 #include <uv.h>
 
-/* Marks each order (LEDGER_ORDER) and each queue entry (LEDGER_TAKEN) of the Redis at the socket in
- * the ledger, on a loop of its own. 0, or -1 and *err. */
+/* Marks each order (LEDGER_ORDER) of the Redis at the socket in the ledger, that it was accepted or
+ * stands in the queues that it names (LEDGER_TAKEN), and the workers' steps (LEDGER_STEP), on a loop of
+ * its own. 0, or -1 and *err. */
 int chaos_check(const char *socket, struct ledger *ledger, struct err *err);
 
 #endif

@@ -43,6 +43,7 @@ struct worker {
     struct job job;
     const struct script *script; /* NULL: idle */
     size_t at;                   /* the step in hand */
+    bool refused;                /* it was, and the order is asked why */
 };
 
 struct chaos_workers {
@@ -71,6 +72,15 @@ static void post(struct worker *w)
                            span_of(body, (size_t)body_len), on_response, w);
 }
 
+static void on_looked(void *ctx, const struct http_response *response);
+
+static void look(struct worker *w)
+{
+    char path[ID_ROOM + 48];
+    (void)snprintf(path, sizeof(path), "/v1/orders/%s", w->job.order);
+    (void)http_client_send(w->http, "GET", path, SPAN(""), SPAN(""), on_looked, w);
+}
+
 static void on_timer(uv_timer_t *timer);
 
 static void wait_for(struct worker *w, uint64_t ms)
@@ -89,7 +99,9 @@ static void on_timer(uv_timer_t *timer)
         w->script = &scripts[all->taken++ % SCRIPTS];
         w->at = 0;
     }
-    if (w->script != NULL)
+    if (w->script != NULL && w->refused)
+        look(w);
+    else if (w->script != NULL)
         post(w);
     else
         wait_for(w, IDLE_MS);
@@ -104,24 +116,55 @@ static void acknowledged(struct worker *w)
     wait_for(w, 0);
 }
 
+static void contradicted(struct worker *w, const struct http_response *response)
+{
+    w->all->contradictions++;
+    (void)fprintf(stderr, "order %s: %s was answered %d: %.*s\n", w->job.order,
+                  w->script->steps[w->at].step, response->status,
+                  SPAN_ARG(span_sub(response->body, 0, 400)));
+}
+
+static void give_up(struct worker *w)
+{
+    w->refused = false;
+    w->script = NULL;
+    wait_for(w, 0);
+}
+
 static void on_response(void *ctx, const struct http_response *response)
 {
     struct worker *w = ctx;
     const int status = response->status;
     if (w->all->closing)
         return;
-    if (status == 200 || status == 202) {
+    if (status == 200) {
         acknowledged(w);
-    } else if (status == 0 || status == 503) {
+    } else if (status == 0 || status == 202 || status == 503) {
         wait_for(w, RETRY_MS);
-    } else {
-        w->all->contradictions++;
-        (void)fprintf(stderr, "order %s: %s was answered %d: %.*s\n", w->job.order,
-                      w->script->steps[w->at].step, status,
-                      SPAN_ARG(span_sub(response->body, 0, 400)));
-        w->script = NULL;
+    } else if (status == 409) {
+        w->refused = true;
         wait_for(w, 0);
+    } else {
+        contradicted(w, response);
+        give_up(w);
     }
+}
+
+/* The order as it is, of which a step was refused: the engine must have given it to somebody else. */
+static void on_looked(void *ctx, const struct http_response *response)
+{
+    struct worker *w = ctx;
+    const int status = response->status;
+    if (w->all->closing)
+        return;
+    if (status == 0 || status == 503) {
+        wait_for(w, RETRY_MS);
+        return;
+    }
+    if (status != 200 || (span_find(response->body, SPAN("\"step\":\"hand_over\"")) < 0 &&
+                          span_find(response->body, SPAN("\"step\":\"escalate\"")) < 0))
+        contradicted(w, response);
+    give_up(w);
 }
 
 void chaos_workers_offer(struct chaos_workers *workers, struct span order, struct span worker)

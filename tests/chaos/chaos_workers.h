@@ -1,7 +1,9 @@
 /*
  * chaos_workers: grid workers' backends under failure: each takes an order that was acknowledged,
  * and takes its steps one after the other, each with an Idempotency-Key, trying again until it is
- * told 200 or 202. Nobody else touches these orders, so no other answer may come.
+ * told 200: a step that was answered 202 is on the disk, and may still be refused when the engine
+ * took one before it. Nobody but the engine touches these orders, so a step may be refused only
+ * when the order was handed over or escalated.
  */
 #ifndef JIESU_CHAOS_WORKERS_H
 #define JIESU_CHAOS_WORKERS_H

@@ -130,6 +130,25 @@ static void test_mends(void **state)
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
 }
 
+/* Of an order that was handed over both entries come back, whichever is gone, and one acceptance ends both. */
+static void test_mends_both(void **state)
+{
+    (void)state;
+    create("X", "w1");
+    ask(STEP "hand_over e1 engine '' any dispatched '' 90 '' 1 '' +w2 '' 99 {} ''");
+    ask("XTRIM jiesu:{c1}:q:w1 MAXLEN 0");
+    ask("XTRIM jiesu:{c1}:q:w2 MAXLEN 0");
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\ndispatched\n2");
+        assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
+        assert_string_equal(ask("XLEN jiesu:{c1}:q:w2"), "1");
+    }
+    ask(STEP "accept a1 worker w2 taker dispatched accepted 100 '' 0 '' '' '' - {} ''");
+    assert_string_equal(create("X", "w1"), "exists\n{\"id\":\"c1.X\"}\naccepted\n3");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "0");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2"), "0");
+}
+
 /* What an engine before version 4 wrote, and did not get done, is refused for good and kept. */
 static void test_older_form(void **state)
 {
@@ -466,6 +485,67 @@ static void test_torn_return(void **state)
     }
 }
 
+/* Cuts the file in the middle of its last command of that name, so that its MULTI stays open. */
+static void cut_inside_last(const char *path, const char *name)
+{
+    char tail[4096];
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    const off_t from = st.st_size < (off_t)sizeof(tail) ? 0 : st.st_size - (off_t)sizeof(tail);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fseeko(file, from, SEEK_SET), 0);
+    const size_t len = fread(tail, 1, sizeof(tail), file);
+    fclose(file);
+    off_t at = -1;
+    for (size_t i = 0; i + strlen(name) <= len; i++) {
+        if (memcmp(tail + i, name, strlen(name)) == 0)
+            at = from + (off_t)i;
+    }
+    assert_true(at > 0);
+    assert_int_equal(truncate(path, at + 1), 0);
+}
+
+/* The file ends between the two commands that write the hash of an accepted order; it is carried out that far when
+ * Redis starts a second time, before the step was made again. The order must not come back into the queue. */
+static void test_torn_accept(void **state)
+{
+    (void)state;
+    static const char accept[] =
+        "FCALL jiesu_step 3 " ORDER
+        "A jiesu:{c1}:due jiesu:{c1}:events accept a1 worker w5 taker dispatched "
+        "accepted 100 '' 0 '' '' '' - {} '' drop triage ''";
+    char path[512];
+    struct stat st;
+    aof_path(path, sizeof(path));
+    assert_int_equal(stat(path, &st), 0);
+    create("A", "w5");
+    await_growth(path, st.st_size, &st);
+    const off_t whole = st.st_size;
+    assert_string_equal(ask(accept), "done\naccepted\n2");
+    await_growth(path, whole, &st);
+    test_redis_kill(&redis);
+    cut_inside_last(path, "HDEL");
+    test_redis_restart(&redis);
+    assert_string_equal(ask("HGET " ORDER "A state"), "dispatched");
+    assert_int_equal(stat(path, &st), 0);
+    create("B", "w6");
+    await_growth(path, st.st_size, &st);
+    test_redis_kill(&redis);
+    test_redis_restart(&redis);
+    assert_string_equal(ask(accept), "replayed\naccepted\n2");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w5"), "0");
+    assert_string_equal(create("A", "w5"), "exists\n{\"id\":\"c1.A\"}\naccepted\n2");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w5"), "0");
+    /* Gone into the next queue and back out of it, as if nothing had been. */
+    assert_string_equal(
+        ask("FCALL jiesu_step 3 " ORDER
+            "A jiesu:{c1}:due jiesu:{c1}:events return r1 worker w5 holder accepted "
+            "dispatched 110 '' 0 '' w6 '' - {} ''"),
+        "done\ndispatched\n3");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w6"), "2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +554,7 @@ int main(void)
         T(test_create),
         T(test_create_whole_or_not),
         T(test_mends),
+        T(test_mends_both),
         T(test_steps),
         T(test_older_form),
         T(test_older_order),
@@ -486,6 +567,7 @@ int main(void)
         T(test_queue),
         T(test_torn_transaction),
         T(test_torn_return),
+        T(test_torn_accept),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
