@@ -51,12 +51,13 @@ void maker_close(struct maker **maker)
     mem_free(m);
 }
 
-static int claim_call(struct record *record, struct calls *calls)
+static int add_claimed(struct record *record, struct calls *calls)
 {
-    random_bytes(&record->claim, sizeof(record->claim));
     struct record_claim claim;
+    struct span argv[RECORD_CLAIM_CREATE_ARGS];
+    random_bytes(&record->claim, sizeof(record->claim));
     record_claim(record, &record->id, &claim);
-    return calls_add(calls, RECORD_CLAIM_ARGS, claim.argv);
+    return calls_add(calls, record_claim_create(record, &claim, argv), argv);
 }
 
 /* The record that ingest would hand to the dispatcher. */
@@ -85,7 +86,9 @@ int maker_create(struct maker *maker, struct span body, bool keyed, struct calls
     struct record record = {0};
     if (make_record(maker, body, &record, err) < 0)
         return -1;
-    if ((keyed && claim_call(&record, calls) < 0) || calls_add(calls, record.argc, record.argv) < 0)
+    const int added =
+        keyed ? add_claimed(&record, calls) : calls_add(calls, record.argc, record.argv);
+    if (added < 0)
         return err_set(err, ERR_NOMEM, "out of memory for the calls; make fewer");
     return 0;
 }
@@ -157,14 +160,12 @@ int maker_step(struct maker *maker, const struct id *id, enum order_step step, s
     return 0;
 }
 
-/* A claim answers nil, or what is there already. */
 int maker_answer(void *ctx, size_t i, const struct reply *reply, struct err *err)
 {
     const struct span said =
         reply_size(reply) > 0 ? reply_span(reply_at(reply, 0)) : reply_span(reply);
     (void)ctx;
-    if (reply_type(reply) == REPLY_NIL || span_eq(said, SPAN("created")) ||
-        span_eq(said, SPAN("done")))
+    if (span_eq(said, SPAN("created")) || span_eq(said, SPAN("done")))
         return 0;
     return err_set(err, ERR_PROTOCOL, "Redis answered call %zu with: %.*s", i, SPAN_ARG(said));
 }

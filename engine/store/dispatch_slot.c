@@ -2,7 +2,8 @@
  * What the stages mean and why they are right is told at the top of dispatcher.c.
  *
  *   no key:   CALLING -> DONE
- *   key:      CLAIMING -> CALLING -> DONE                      it is ours
+ *   key:      CLAIMING -> DONE, or with a Cluster
+ *             CLAIMING -> CALLING -> DONE                      it is ours
  *             CLAIMING -> CALLING or LOOKING -> ASKING -> DONE   another order's, same body
  *             ... ASKING -> ALIASING -> DONE                   the same, and our id was given out
  *             CLAIMING -> ASKING -> WRITING -> DONE            another body: refused, dropped
@@ -407,14 +408,14 @@ static void finish_other(struct slot *slot, const struct id *other)
         send_call(slot, &renamed);
 }
 
-static void claim_answered(struct slot *slot, const struct reply *reply)
+/* `held` is what the key holds; empty when it was new. */
+static void claim_answered(struct slot *slot, struct span held)
 {
     struct record record;
     struct id id = slot->id;
     bool same = true; /* so it is when the key was new */
     slot_record(slot, &record);
-    if (reply_type(reply) != REPLY_NIL &&
-        record_claim_read(reply_span(reply), &record.body, &id, &same) < 0) {
+    if (held.len > 0 && record_claim_read(held, &record.body, &id, &same) < 0) {
         not_understood(slot);
     } else if (same && span_eq(id_span(&id), id_span(&slot->id))) {
         send_call(slot, &record);
@@ -433,15 +434,38 @@ static void on_claim(void *ctx, const struct reply *reply, const struct err *err
     struct slot *slot = ctx;
     (void)err;
     if (answered(slot, reply))
-        claim_answered(slot, reply);
+        claim_answered(slot, reply_span(reply));
     dispatch_go_on(slot->dispatcher);
 }
 
+/* As on_call, but that the key may be another order's. */
+static void on_claim_and_call(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct slot *slot = ctx;
+    (void)err;
+    if (answered(slot, reply)) {
+        slot->dispatcher->pause_ms = 0;
+        if (span_eq(word(reply, 0), SPAN("claimed")))
+            claim_answered(slot, word(reply, 1));
+        else
+            created(slot, reply);
+    }
+    dispatch_go_on(slot->dispatcher);
+}
+
+/* On a single server in one call with the create; in a Cluster the key has a slot of its own. */
 static void send_claim(struct slot *slot, const struct record *record)
 {
     struct record_claim claim;
+    struct span argv[RECORD_CLAIM_CREATE_ARGS];
     record_claim(record, &slot->id, &claim);
-    command(slot, SLOT_CLAIMING, key_span(&claim.key), RECORD_CLAIM_ARGS, claim.argv, on_claim);
+    const size_t argc = redis_is_cluster(slot->dispatcher->redis)
+                            ? 0
+                            : record_claim_create(record, &claim, argv);
+    if (argc > 0)
+        command(slot, SLOT_CLAIMING, record_key(record), argc, argv, on_claim_and_call);
+    else
+        command(slot, SLOT_CLAIMING, key_span(&claim.key), RECORD_CLAIM_ARGS, claim.argv, on_claim);
 }
 
 void slot_start(struct slot *slot, const struct record *record)

@@ -1,11 +1,11 @@
 #!lua name=jiesu
--- version 4
+-- version 5
 --
 -- Everything jiesu writes to Redis, as functions: one call is one step, whole or absent. Redis keeps the
 -- writes of a call together (MULTI/EXEC in the append-only file), so a crash never leaves half of one.
 --
 -- Every call may be made again. A create is known by its order's hash, a step by its id: the second call
--- changes nothing and tells what the first one did. (An idempotency key is claimed by one SET, see record.h.)
+-- changes nothing and tells what the first one did.
 --
 -- Keys are declared, but for those that only the order's hash names, or that belong to a worker who is known
 -- only when the step is taken: the queues it leaves and enters, the notices of who is told, the counts of who
@@ -14,7 +14,7 @@
 
 -- jiesu_version: the number in the second line of this file.
 local function version()
-  return 4
+  return 5
 end
 
 -- A fence against half a transaction in the append-only file. When the file ends in the middle of a command inside
@@ -157,6 +157,18 @@ local function create(keys, argv)
   redis.call('HSET', keys[1], 'entries', keys[2] .. ' ' .. entry, unpack(argv, first))
   redis.call('PUBLISH', argv[1], argv[2])
   return {'created'}
+end
+
+-- jiesu_claim KEYS (those of jiesu_create) claim ARGV (those of jiesu_create) value ttl -> as jiesu_create, once the
+-- idempotency key stands for this order; {'claimed', value} and nothing done when it stands for another. The key is
+-- of no community, so this is for a single server; in a Cluster the claim is a SET of its own.
+local function claim(keys, argv)
+  local key, ttl, value = table.remove(keys), table.remove(argv), table.remove(argv)
+  local held = redis.call('SET', key, value, 'NX', 'GET', 'EX', ttl)
+  if held and held ~= value then
+    return {'claimed', held}
+  end
+  return create(keys, argv)
 end
 
 -- The step ids refused last, newest first, in one field: a refused step that is sent again after a crash
@@ -822,6 +834,7 @@ end
 
 redis.register_function{function_name = 'jiesu_version', callback = version, flags = {'no-writes'}}
 redis.register_function('jiesu_create', create)
+redis.register_function('jiesu_claim', claim)
 redis.register_function('jiesu_step', step)
 redis.register_function('jiesu_queue', queue)
 redis.register_function('jiesu_due', due)

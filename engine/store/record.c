@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum { FORMAT_VERSION = 1, HEAD_BYTES = 8, TAIL_BYTES = 8, HASH_BYTES = 16, LENGTH_BYTES = 4 };
-enum { CREATE_KEYS = 4, CREATE_FIXED = 4, SCRATCH_BYTES = 4096 };
+enum { CREATE_KEYS = 4, CREATE_FIXED = 4, FIRST_KEY = 3, SCRATCH_BYTES = 4096 };
 static const uint64_t checksum_seed = UINT64_C(0x6a69657375); /* "jiesu" */
 
 /* --- building calls ------------------------------------------------------------------------- */
@@ -187,6 +187,7 @@ int record_create(struct record *record, const struct record_order *order, struc
 
     push(record, SPAN("FCALL"));
     push(record, SPAN("jiesu_create"));
+    _Static_assert(CREATE_KEYS == 4, "said here in text, and in record_claim_create");
     push(record, SPAN("4"));
     push_key(record, scratch, key_order(&record->id));
     push_key(record, scratch, key_queue(community, order->worker, order->urgent));
@@ -216,6 +217,26 @@ void record_claim(const struct record *record, const struct id *id, struct recor
         SPAN("SET"), key_span(&claim->key), span_str(claim->value), SPAN("NX"), SPAN("GET"),
         SPAN("EX"),  span_str(claim->ttl)};
     memcpy(claim->argv, argv, sizeof(argv));
+}
+
+size_t record_claim_create(const struct record *record, const struct record_claim *claim,
+                           struct span argv[RECORD_CLAIM_CREATE_ARGS])
+{
+    const size_t key_end = FIRST_KEY + CREATE_KEYS;
+    size_t argc = 0;
+    if (record->argc <= key_end || !span_eq(record->argv[FIRST_KEY - 1], SPAN("4")))
+        return 0;
+    argv[argc++] = record->argv[0];
+    argv[argc++] = SPAN("jiesu_claim");
+    argv[argc++] = SPAN("5");
+    for (size_t i = FIRST_KEY; i < key_end; i++)
+        argv[argc++] = record->argv[i];
+    argv[argc++] = key_span(&claim->key);
+    for (size_t i = key_end; i < record->argc; i++)
+        argv[argc++] = record->argv[i];
+    argv[argc++] = span_str(claim->value);
+    argv[argc++] = span_str(claim->ttl);
+    return argc;
 }
 
 int record_claim_read(struct span value, const struct hash128 *body, struct id *id, bool *same)

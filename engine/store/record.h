@@ -75,6 +75,15 @@ struct record_claim {
 
 /* Makes the claim of a keyed record under this id. */
 void record_claim(const struct record *record, const struct id *id, struct record_claim *claim);
+
+enum { RECORD_CLAIM_CREATE_ARGS = RECORD_ARGS + 3 };
+
+/* The claim and the create in one call, for a Redis where both keys are on one server. Fills argv,
+ * which borrows from the record and the claim, and returns how many arguments; 0 when the record's
+ * call is not of the form that this version makes. It answers as the create does, or "claimed" and
+ * what the key holds. */
+size_t record_claim_create(const struct record *record, const struct record_claim *claim,
+                           struct span argv[RECORD_CLAIM_CREATE_ARGS]);
 /* Reads what a claimed key holds: the id of its order, and whether it came with this body. 0, or -1
  * when it is no claim. */
 int record_claim_read(struct span value, const struct hash128 *body, struct id *id, bool *same);

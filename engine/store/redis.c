@@ -370,6 +370,11 @@ bool redis_ready(const struct redis *redis)
     return redis->ready && nodes_ready(redis);
 }
 
+bool redis_is_cluster(const struct redis *redis)
+{
+    return redis->options.target.cluster;
+}
+
 size_t redis_pending(const struct redis *redis)
 {
     return redis->calls.count;

@@ -69,6 +69,7 @@ typedef void redis_done(void *ctx, const struct reply *reply, const struct err *
 /* Starts connecting. NULL and *err when memory is short. */
 struct redis *redis_new(uv_loop_t *loop, const struct redis_options *options, struct err *err);
 bool redis_ready(const struct redis *redis);
+bool redis_is_cluster(const struct redis *redis);
 /* Queues one command; it is written when the loop next polls, with all others of the turn. key
  * chooses the slot in a Cluster (any span for a single server). The arguments are copied. 0, or -1
  * and *err at once: ERR_UNAVAILABLE when not ready, ERR_LIMIT when LIMIT_REDIS_QUEUE commands wait,
