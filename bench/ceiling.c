@@ -4,9 +4,9 @@
  * The function calls that the engine would make for the texts are made first: each complaint is
  * decoded, decided and encoded by the engine's own code, and written down in Redis' protocol. Then
  * the clock starts, and they are pushed through one socket into a Redis that is started and
- * configured as the embedded one is: a claim and a create for each complaint, pipelined, with as
- * many in flight as the dispatcher allows itself. What is left is Redis, its append-only file and a
- * socket. The engine's rate end to end, divided by this one, is what the engine costs.
+ * configured as the embedded one is: a create with its claim for each complaint, pipelined, with
+ * as many in flight as the dispatcher allows itself. What is left is Redis, its append-only file
+ * and a socket. The engine's rate end to end, divided by this one, is what the engine costs.
  */
 
 #include "bench/shared/bare.h"

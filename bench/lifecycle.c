@@ -6,7 +6,7 @@
  * connections leads one life at a time, step after step, each when the one before was answered, as
  * a resident and a worker would; every request has an Idempotency-Key.
  *
- * Ceiling: the calls of the same lives (the claim, the creation and four steps each), made
+ * Ceiling: the calls of the same lives (the creation with its claim and four steps each), made
  * beforehand by the engine's own code and pipelined through one socket into a Redis that is started
  * and configured as the embedded one. All lives take a step before the first takes its next, in
  * groups of --connections, as they do end to end.
@@ -68,7 +68,6 @@ struct options {
 
 /* What a life asks for, in order. */
 enum stage { CREATE, ACCEPT, ARRIVE, RESOLVE, RATE, STAGES };
-enum { CALLS_PER_LIFE = STAGES + 1 }; /* and the claim */
 
 static const struct {
     const char *name, *path; /* of a step; %s: the order */
@@ -490,7 +489,7 @@ static void print_report(const struct bench *b)
     printf("  jiesu, end to end            %8.0f lives/s   %8.0f requests/s\n",
            MEDIAN(b, engine, per_s), MEDIAN(b, engine, per_s) * STAGES);
     printf("  ceiling: the calls alone     %8.0f lives/s   %8.0f calls/s\n",
-           MEDIAN(b, ceiling, per_s), MEDIAN(b, ceiling, per_s) * CALLS_PER_LIFE);
+           MEDIAN(b, ceiling, per_s), MEDIAN(b, ceiling, per_s) * STAGES);
     printf("  ratio                            %.2f           (>= %.2f)\n", ratio_of(b),
            ratio_wanted);
     printf(

@@ -18,8 +18,8 @@ struct maker;
 struct maker *maker_open(const char *rules, struct err *err);
 void maker_close(struct maker **maker);
 
-/* Appends the claim of an idempotency key of its own (when keyed) and the creation of the order for
- * the complaint in body (JSON). 0, or -1 and *err. */
+/* Appends the creation of the order for the complaint in body (JSON), with the claim of an
+ * idempotency key of its own when keyed. 0, or -1 and *err. */
 int maker_create(struct maker *maker, struct span body, bool keyed, struct calls *calls,
                  struct err *err);
 /* The id of the order made last, and whose it is. They stay until the next one. */

@@ -459,9 +459,8 @@ static void send_claim(struct slot *slot, const struct record *record)
     struct record_claim claim;
     struct span argv[RECORD_CLAIM_CREATE_ARGS];
     record_claim(record, &slot->id, &claim);
-    const size_t argc = redis_is_cluster(slot->dispatcher->redis)
-                            ? 0
-                            : record_claim_create(record, &claim, argv);
+    const size_t argc =
+        redis_is_cluster(slot->dispatcher->redis) ? 0 : record_claim_create(record, &claim, argv);
     if (argc > 0)
         command(slot, SLOT_CLAIMING, record_key(record), argc, argv, on_claim_and_call);
     else

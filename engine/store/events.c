@@ -51,29 +51,50 @@ static int send_call(struct redis *redis, const struct key *key, size_t argc,
 
 /* ---- reading ---- */
 
-static void set_text(struct event *event, struct span name, struct span value)
+/* The lines of the field `facts`, in the order in which functions.lua writes them. */
+enum fact {
+    FACT_VERSION,
+    FACT_STEP,
+    FACT_AT,
+    FACT_BY,
+    FACT_FROM,
+    FACT_TO,
+    FACT_WORKER,
+    FACT_URGENCY,
+    FACT_KIND,
+    FACT_GRID,
+    FACT_CLASS,
+    FACT_SPECIAL,
+    FACT_CATEGORY, /* the last one has all that is left */
+    FACT_COUNT
+};
+
+/* 0 for what is no number: the create of an order that has no time. */
+static int64_t number_of(struct span digits)
 {
-    const struct {
-        struct span name;
-        struct span *to;
-    } texts[] = {
-        {SPAN("order"), &event->order},
-        {SPAN("step"), &event->step},
-        {SPAN("by"), &event->by},
-        {SPAN("from"), &event->from},
-        {SPAN("to"), &event->to},
-        {SPAN("worker"), &event->worker},
-        {SPAN("entry"), &event->entry},
-        {SPAN("urgency"), &event->urgency},
-        {SPAN("category"), &event->category},
-        {SPAN("kind"), &event->kind},
-        {SPAN("grid"), &event->grid},
-        {SPAN("class"), &event->class_name},
-    };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (span_eq(name, texts[i].name))
-            *texts[i].to = value;
-    }
+    uint64_t value;
+    return span_to_u64(digits, INT64_MAX, &value) == 0 ? (int64_t)value : 0;
+}
+
+static void facts_read(struct span facts, struct event *event)
+{
+    struct span at[FACT_COUNT];
+    for (size_t i = 0; i < FACT_CATEGORY; i++)
+        at[i] = span_cut(&facts, '\n');
+    at[FACT_CATEGORY] = facts;
+    event->version = number_of(at[FACT_VERSION]);
+    event->step = at[FACT_STEP];
+    event->at = number_of(at[FACT_AT]);
+    event->by = at[FACT_BY];
+    event->from = at[FACT_FROM];
+    event->to = at[FACT_TO];
+    event->worker = at[FACT_WORKER];
+    event->urgency = at[FACT_URGENCY];
+    event->kind = at[FACT_KIND];
+    event->grid = at[FACT_GRID];
+    event->class_name = at[FACT_CLASS];
+    event->special = span_eq(at[FACT_SPECIAL], SPAN("1"));
+    event->category = at[FACT_CATEGORY];
 }
 
 static void event_read(const struct reply *entry, struct event *event)
@@ -82,15 +103,13 @@ static void event_read(const struct reply *entry, struct event *event)
     *event = (struct event){.id = reply_span(reply_at(entry, 0))};
     for (size_t i = 0; fields != NULL && i + 1 < reply_size(fields); i += 2) {
         const struct span name = reply_span(reply_at(fields, i));
-        const struct reply *value = reply_at(fields, i + 1);
-        if (span_eq(name, SPAN("version")))
-            event->version = reply_integer(value);
-        else if (span_eq(name, SPAN("at")))
-            event->at = reply_integer(value);
-        else if (span_eq(name, SPAN("special")))
-            event->special = span_eq(reply_span(value), SPAN("1"));
-        else
-            set_text(event, name, reply_span(value));
+        const struct span value = reply_span(reply_at(fields, i + 1));
+        if (span_eq(name, SPAN("order")))
+            event->order = value;
+        else if (span_eq(name, SPAN("entry")))
+            event->entry = value;
+        else if (span_eq(name, SPAN("facts")))
+            facts_read(value, event);
     }
 }
 

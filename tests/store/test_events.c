@@ -134,8 +134,8 @@ static void add(unsigned n)
 {
     char words[256];
     snprintf(words, sizeof(words),
-             "XADD jiesu:{c1}:events %u-1 order U%u version %u step accept at 17 by worker "
-             "special 1 entry {} class ordinary",
+             "XADD jiesu:{c1}:events %u-1 order U%u facts "
+             "%u\naccept\n17\nworker\n\n\n\n\n\n\nordinary\n1\n entry {}",
              n, n, n);
     test_redis_ask(&server, words);
 }
@@ -178,10 +178,9 @@ static void test_fields(void **state)
 {
     (void)state;
     struct whole whole = {.done = false};
-    test_redis_ask(&server, "XADD jiesu:{c1}:events 7-0 order U version 3 step return at "
-                            "1700000000123 by worker from accepted to dispatched worker w2 entry "
-                            "{} urgency red category a/b kind complaint grid g1 class dispute "
-                            "special 1 later x");
+    test_redis_ask(&server, "XADD jiesu:{c1}:events 7-0 order U facts "
+                            "3\nreturn\n1700000000123\nworker\naccepted\ndispatched\nw2\nred\n"
+                            "complaint\ng1\ndispute\n1\na/b entry {} later x");
     assert_int_equal(events_read(redis, c1, SPAN(EVENTS_START), 9, on_whole, &whole, NULL), 0);
     assert_true(test_run_until(&loop, &whole.done, TIMEOUT_MS));
 }

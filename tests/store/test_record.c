@@ -157,6 +157,34 @@ static void test_claim(void **state)
         assert_int_equal(record_claim_read(span_str(none[i]), &other, &read, &same), -1);
 }
 
+/* The claim and the create in one call: the create's keys and arguments, and the claim's behind each. */
+static void test_claim_and_create(void **state)
+{
+    (void)state;
+    struct buf scratch = {0};
+    struct record record;
+    struct record_claim claim;
+    struct span argv[RECORD_CLAIM_CREATE_ARGS];
+    struct id id = example_id();
+    assert_int_equal(example_create(&record, &id, "w1", &scratch), 0);
+    record_claim(&record, &id, &claim);
+    const size_t argc = record_claim_create(&record, &claim, argv);
+    assert_int_equal(argc, record.argc + 3);
+    assert_true(span_eq(argv[1], SPAN("jiesu_claim")));
+    assert_true(span_eq(argv[2], SPAN("5")));
+    for (size_t i = 3; i < 7; i++)
+        assert_true(span_eq(argv[i], record.argv[i]));
+    assert_true(span_eq(argv[7], key_span(&claim.key)));
+    for (size_t i = 7; i < record.argc; i++)
+        assert_true(span_eq(argv[i + 1], record.argv[i]));
+    assert_true(span_eq(argv[argc - 2], claim.argv[2]));
+    assert_true(span_eq(argv[argc - 1], claim.argv[6]));
+    /* One with other keys is claimed by itself. */
+    record.argv[2] = SPAN("3");
+    assert_int_equal(record_claim_create(&record, &claim, argv), 0);
+    buf_free(&scratch);
+}
+
 static void test_short_of_memory(void **state)
 {
     (void)state;
@@ -181,9 +209,10 @@ static void test_short_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage_is_refused),
-        cmocka_unit_test(test_create),     cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_claim),      cmocka_unit_test(test_short_of_memory),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_damage_is_refused),
+        cmocka_unit_test(test_create),          cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_claim),           cmocka_unit_test(test_claim_and_create),
+        cmocka_unit_test(test_short_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
