@@ -9,8 +9,9 @@
 --
 -- Keys are declared, but for those that only the order's hash names, or that belong to a worker who is known
 -- only when the step is taken: the queues it leaves and enters, the notices of who is told, the counts of who
--- holds it, the lists of warned orders; and a read of a queue, or of what is due, looks into the hashes of the orders it returns. Those keys
--- carry the hash tag of the declared ones (jiesu:{community}:...), so they live in the same slot.
+-- holds it, the lists of warned orders; and a read of a queue, or of what is due, looks into the hashes of the
+-- orders it returns. Those keys carry the hash tag of the declared ones (jiesu:{community}:...), so they live in
+-- the same slot.
 
 -- jiesu_version: the number in the second line of this file.
 local function version()
