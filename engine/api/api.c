@@ -12,6 +12,7 @@ static const struct http_route routes[] = {
      LIMIT_HTTP_BATCH_BYTES},
     {HTTP_GET_, "/v1/complaints/{id}", complaints_get, 0, NULL, 0},
     {HTTP_POST_, "/v1/classify", classify_post, LIMIT_HTTP_BODY_BYTES, "application/json", 0},
+    {HTTP_GET_, "/v1/orders", orders_list, 0, NULL, 0},
     {HTTP_GET_, "/v1/orders/{id}", orders_get_one, 0, NULL, 0},
     {HTTP_POST_, "/v1/orders/{id}/{step}", orders_step, LIMIT_HTTP_BODY_BYTES, "application/json",
      0},
@@ -218,6 +219,45 @@ int64_t api_query_number(const struct http_request *r, const char *name, uint64_
     if (value.ptr == NULL)
         return dflt;
     return span_to_u64(value, max, &n) < 0 ? -1 : (int64_t)n;
+}
+
+int api_bad_query(struct http_exchange *x, const char *what)
+{
+    http_problem(x, 400, "query", span_str(what), (struct span){NULL, 0});
+    return -1;
+}
+
+/* "the parameters are a, b and c" */
+static int unknown_name(struct http_exchange *x, const char *const known[], size_t count)
+{
+    struct arena *arena = http_request(x)->arena;
+    struct span text = SPAN("the parameters are ");
+    for (size_t i = 0; i < count && text.ptr != NULL; i++)
+        text = arena_printf(arena, "%.*s%s%s", SPAN_ARG(text),
+                            i == 0          ? ""
+                            : i + 1 < count ? ", "
+                                            : " and ",
+                            known[i]);
+    if (text.ptr == NULL) {
+        http_unavailable(x, 1, "out of memory; try again");
+        return -1;
+    }
+    return api_bad_query(x, text.ptr);
+}
+
+int api_query_names(struct http_exchange *x, const char *const known[], size_t count)
+{
+    struct span rest = http_request(x)->query;
+    while (rest.len > 0) {
+        struct span pair = span_cut(&rest, '&');
+        const struct span name = span_cut(&pair, '=');
+        bool found = false;
+        for (size_t i = 0; i < count; i++)
+            found |= span_eq(name, span_str(known[i]));
+        if (!found)
+            return unknown_name(x, known, count);
+    }
+    return 0;
 }
 
 /* The request's Idempotency-Key: 1, 0 when there is none, -1 when it is not one good key. */

@@ -27,7 +27,7 @@ struct api {
 /* Handlers, one file per resource. ctx is a struct api. */
 http_handler complaints_post, complaints_get, complaints_step;
 http_handler classify_post;
-http_handler orders_get_one, orders_step, steps_post;
+http_handler orders_get_one, orders_list, orders_step, steps_post;
 http_handler workers_queue, workers_notices;
 http_handler webhooks_get, webhooks_dead, webhooks_replay;
 http_handler rules_get, rules_reload;
@@ -55,6 +55,10 @@ void api_member_allowed(struct json_writer *w, bool resident, struct span state)
 /* A query parameter as a number in [0, max]; dflt when it is absent. -1 when it is bad. */
 int64_t api_query_number(const struct http_request *r, const char *name, uint64_t max,
                          int64_t dflt);
+/* Every name in the query is one of these; or answers 400, which lists them, and returns -1. */
+int api_query_names(struct http_exchange *x, const char *const known[], size_t count);
+/* Answers 400 with what is wrong with the query. Returns -1. */
+int api_bad_query(struct http_exchange *x, const char *what);
 
 /* The Idempotency-Key of a request: 1 and *claim (hashed with the path), 0 when there is none, -1
  * when it was bad and 400 was answered. part tells apart the lines of a batch. Needs no memory: for

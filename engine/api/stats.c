@@ -7,6 +7,7 @@
  * and let go.
  */
 #include "engine/api/api_private.h"
+#include "engine/api/areas.h"
 #include "engine/api/stats_json.h"
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
@@ -43,20 +44,15 @@ static const struct {
 #undef X
 };
 
-struct area {
-    struct span id, street;
-};
-
 /* One query; it lives in the request's arena. */
 struct kpi {
     struct api *api;
     struct http_exchange *x;
     struct policy *policy; /* names the communities */
     enum group group;
-    struct span street, community; /* as given, or empty */
-    int64_t from, to;              /* noon of the first and last day, ms */
-    struct area *areas;
-    size_t area_count, days;
+    int64_t from, to; /* noon of the first and last day, ms */
+    struct areas areas;
+    size_t days;
     size_t next, reading; /* hashes asked for, and not yet answered */
     struct figures_table *table;
     struct err err;
@@ -69,29 +65,6 @@ struct read {
 };
 
 /* ---- what is asked ---- */
-
-static int bad_query(struct http_exchange *x, const char *what)
-{
-    http_problem(x, 400, "query", span_str(what), (struct span){NULL, 0});
-    return -1;
-}
-
-/* Every name in the query is one that is known. */
-static int check_names(struct http_exchange *x)
-{
-    static const char *const known[] = {"from", "to", "by", "street", "community"};
-    struct span rest = http_request(x)->query;
-    while (rest.len > 0) {
-        struct span pair = span_cut(&rest, '&');
-        const struct span name = span_cut(&pair, '=');
-        bool found = false;
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-            found |= span_eq(name, span_str(known[i]));
-        if (!found)
-            return bad_query(x, "the parameters are from, to, by, street and community");
-    }
-    return 0;
-}
 
 /* Noon of "2026-03-01", so that adding days never meets a boundary. -1 when it is no day. */
 static int64_t parse_day(struct span text)
@@ -119,15 +92,15 @@ static int read_days(struct kpi *kpi)
     kpi->to = to.ptr == NULL ? clock_from_civil(&today) : parse_day(to);
     kpi->from = from.ptr == NULL ? kpi->to : parse_day(from);
     if (kpi->from < 0 || kpi->to < 0)
-        return bad_query(kpi->x,
-                         "from and to are days from 1970 on, such as 2026-03-01; both count");
+        return api_bad_query(kpi->x,
+                             "from and to are days from 1970 on, such as 2026-03-01; both count");
     if (kpi->from > kpi->to)
-        return bad_query(kpi->x,
-                         "from must not be later than to, which is today unless it is given");
+        return api_bad_query(kpi->x,
+                             "from must not be later than to, which is today unless it is given");
     kpi->days = (size_t)((kpi->to - kpi->from) / CLOCK_DAY_MS) + 1;
     _Static_assert(LIMIT_KPI_DAYS == 366, "the message says so");
     if (kpi->days > LIMIT_KPI_DAYS)
-        return bad_query(kpi->x, "from and to are too far apart; ask for at most 366 days");
+        return api_bad_query(kpi->x, "from and to are too far apart; ask for at most 366 days");
     return 0;
 }
 
@@ -142,39 +115,18 @@ static int read_group(struct kpi *kpi)
             return 0;
         }
     }
-    return bad_query(kpi->x, "by is grid, community, street, worker, category, kind or day");
+    return api_bad_query(kpi->x, "by is grid, community, street, worker, category, kind or day");
 }
 
 /* The communities that are asked for. */
 static int read_areas(struct kpi *kpi)
 {
-    const struct directory *directory = policy_directory(kpi->policy);
-    const size_t count = directory_area_count(directory);
-    bool street_found = kpi->street.ptr == NULL, community_found = kpi->community.ptr == NULL;
-    kpi->areas = arena_zalloc(http_request(kpi->x)->arena, count, sizeof(*kpi->areas));
-    if (kpi->areas == NULL) {
-        http_unavailable(kpi->x, 1, "out of memory; try again");
+    if (areas_find(kpi->x, policy_directory(kpi->policy), &kpi->areas) < 0)
         return -1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct area area;
-        directory_area_at(directory, i, &area.id, &area.street);
-        const bool street = kpi->street.ptr == NULL || span_eq(kpi->street, area.street);
-        const bool community = kpi->community.ptr == NULL || span_eq(kpi->community, area.id);
-        street_found |= street;
-        community_found |= community;
-        if (street && community)
-            kpi->areas[kpi->area_count++] = area;
-    }
-    if (!street_found)
-        return bad_query(kpi->x, "there is no such street in the directory");
-    if (!community_found)
-        return bad_query(kpi->x, "there is no such community in the directory");
-    if (kpi->area_count == 0)
-        return bad_query(kpi->x, "the community is not one of this street; ask for one of them");
-    if (kpi->area_count * kpi->days > LIMIT_KPI_HASHES)
-        return bad_query(kpi->x, "these are too many days of too many communities; ask for fewer "
-                                 "days, or for one street or community");
+    if (kpi->areas.count * kpi->days > LIMIT_KPI_HASHES)
+        return api_bad_query(kpi->x,
+                             "these are too many days of too many communities; ask for fewer "
+                             "days, or for one street or community");
     return 0;
 }
 
@@ -222,10 +174,7 @@ static void write_answer(struct kpi *kpi, const struct figures_row *total, struc
     json_open_object(&w);
     json_member_str(&w, "from", day_text(kpi->from, text));
     json_member_str(&w, "to", day_text(kpi->to, text));
-    if (kpi->street.ptr != NULL)
-        json_member_string(&w, "street", kpi->street);
-    if (kpi->community.ptr != NULL)
-        json_member_string(&w, "community", kpi->community);
+    areas_write(&w, &kpi->areas);
     json_key(&w, "total");
     json_open_object(&w);
     stats_write(&w, total, targets);
@@ -308,10 +257,11 @@ static void on_hash(void *ctx, const struct reply *reply, const struct err *err)
 static int read_next(struct kpi *kpi)
 {
     struct arena *arena = http_request(kpi->x)->arena;
-    const struct area *area = &kpi->areas[kpi->next % kpi->area_count];
-    const int64_t day = kpi->from + (int64_t)(kpi->next / kpi->area_count) * CLOCK_DAY_MS;
+    const size_t area = kpi->next % kpi->areas.count;
+    const struct span community = kpi->areas.ids[area];
+    const int64_t day = kpi->from + (int64_t)(kpi->next / kpi->areas.count) * CLOCK_DAY_MS;
     const enum figures_by by = groups[kpi->group].figures;
-    const struct key key = key_stat(area->id, figures_day(day),
+    const struct key key = key_stat(community, figures_day(day),
                                     by == FIGURES_ALL ? SPAN("") : span_str(figures_by_name(by)));
     const struct span argv[] = {SPAN("HGETALL"), key_span(&key)};
     char text[DAY_TEXT_BYTES];
@@ -320,9 +270,9 @@ static int read_next(struct kpi *kpi)
         return err_set(&kpi->err, ERR_NOMEM, "no memory to read the figures");
     *read = (struct read){.kpi = kpi};
     if (kpi->group == GROUP_COMMUNITY)
-        read->row = area->id;
+        read->row = community;
     else if (kpi->group == GROUP_STREET)
-        read->row = area->street;
+        read->row = kpi->areas.streets[area];
     else if (kpi->group == GROUP_DAY)
         read->row = arena_copy(arena, span_str(day_text(day, text)));
     if (kpi->group == GROUP_DAY && read->row.ptr == NULL)
@@ -332,7 +282,7 @@ static int read_next(struct kpi *kpi)
 
 static void read_on(struct kpi *kpi)
 {
-    const size_t hashes = kpi->area_count * kpi->days;
+    const size_t hashes = kpi->areas.count * kpi->days;
     while (kpi->err.code == ERR_NONE && kpi->reading < READS && kpi->next < hashes) {
         if (read_next(kpi) < 0)
             break;
@@ -345,18 +295,17 @@ static void read_on(struct kpi *kpi)
 
 void stats_kpi(struct http_exchange *x, void *ctx)
 {
+    static const char *const known[] = {"from", "to", "by", "street", "community"};
     struct api *api = ctx;
-    const struct http_request *r = http_request(x);
-    struct kpi *kpi = arena_zalloc(r->arena, 1, sizeof(*kpi));
+    struct kpi *kpi = arena_zalloc(http_request(x)->arena, 1, sizeof(*kpi));
     if (kpi == NULL) {
         http_unavailable(x, 1, "out of memory; try again");
         return;
     }
     kpi->api = api;
     kpi->x = x;
-    kpi->street = http_query(r, "street");
-    kpi->community = http_query(r, "community");
-    if (check_names(x) < 0 || read_days(kpi) < 0 || read_group(kpi) < 0)
+    if (api_query_names(x, known, sizeof(known) / sizeof(known[0])) < 0 || read_days(kpi) < 0 ||
+        read_group(kpi) < 0)
         return;
     struct policy *policy = api->options.policy(api->options.ctx);
     kpi->policy = policy;

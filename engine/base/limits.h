@@ -41,6 +41,9 @@
     X(LONG_POLL_S, 60, "s", "longest wait of a long poll")                                         \
     X(LONG_POLLS, 4096, "requests", "long polls waiting in one loop; over it 503")                 \
     X(QUEUE_PAGE, 100, "orders", "most a worker's queue answer holds")                             \
+    X(ORDERS_PAGE, 50, "orders", "in one answer of a list of orders, unless `limit` says another") \
+    X(ORDERS_PAGE_MOST, 200, "orders", "in one answer of a list of orders; over it 400")           \
+    X(ORDERS_SCAN, 1000, "orders", "looked at for one page of those that one worker holds")        \
     X(OUTBOX_WAITING, 65536, "records", "waiting for their commit; over it 503")                   \
     X(OUTBOX_BATCH, 512, "records", "committed by one fsync at the most")                          \
     X(OUTBOX_HELD, 2000000, "records", "held until Redis cannot forget them; over it 503")         \

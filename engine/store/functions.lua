@@ -9,8 +9,9 @@
 --
 -- Keys are declared, but for those that only the order's hash names, or that belong to a worker who is known
 -- only when the step is taken: the queues it leaves and enters, the notices of who is told, the counts of who
--- holds it; and a read of a queue, or of what is due, looks into the hashes of the orders it returns. Those keys
--- carry the hash tag of the declared ones (jiesu:{community}:...), so they live in the same slot.
+-- holds it, the lists of warned orders; and a read of a queue, or of what is due, looks into the hashes of the
+-- orders it returns. Those keys carry the hash tag of the declared ones (jiesu:{community}:...), so they live in
+-- the same slot.
 
 -- jiesu_version: the number in the second line of this file.
 local function version()
@@ -216,6 +217,9 @@ local function party(old, value, wanted)
   return table.concat(parties, ' ')
 end
 
+-- The levels of a warning.
+local WARNINGS = {blue = 1, yellow = 2, red = 3}
+
 -- A deadline ("<clock>_by") that moves is warned of anew.
 local function moved(field, put)
   put('warned:' .. string.match(field, '^(.*)_by$'), '')
@@ -254,6 +258,8 @@ local verbs = {
     if new ~= (old or '0') then moved(field, put) end
     return new == '0' and '' or new
   end,
+  -- a level of warning, which never falls
+  rise = function(old, value) return WARNINGS[value] > (WARNINGS[old] or 0) and value or nil end,
   -- a list of words
   word = function(old, value)
     if has_word(old, ' ', value) then return nil end
@@ -341,7 +347,7 @@ end
 -- What is in the order's hash, by name; nil when there is no order. (Before version 4 it named one queue and one
 -- entry.)
 local HELD = {'state', 'version', 'refused', 'entries', 'queue', 'entry', 'worker', 'last_at', 'created_at',
-  'posts', 'urgent', 'urgency', 'category', 'kind', 'grid', 'class', 'special'}
+  'posts', 'urgent', 'urgency', 'category', 'kind', 'grid', 'class', 'special', 'warning', 'warning_at'}
 
 local function read_order(key)
   local values, held = redis.call('HMGET', key, unpack(HELD)), {}
@@ -433,6 +439,22 @@ local function set_due(set, due, member)
   end
 end
 
+-- Keeps the lists of the open orders that were warned of, one for each level, by when it rose. What is written follows
+-- from the order alone, so it is right again whenever it is written again.
+local function list(order, level, rose_at, state)
+  if not level then
+    return
+  end
+  local prefix, member = string.match(order, '^(jiesu:{[^}]*}:)order:(.*)$')
+  for name in pairs(WARNINGS) do
+    if name == level and not DONE[state] then
+      redis.call('ZADD', prefix .. 'idx:warning:' .. name, rose_at, member)
+    else
+      redis.call('ZREM', prefix .. 'idx:warning:' .. name, member)
+    end
+  end
+end
+
 -- Puts the order into the holder's queue and takes it out of those it is in, as `queued` says. Returns an error, or
 -- nothing; what comes of it is in changes.
 local function move(order, held, changes, prefix, holder, queued, left)
@@ -464,6 +486,7 @@ local function step(keys, argv)
   local again = answer_again(order, held, id)
   if again then
     mend(order, held.entries, function(queue) return requeue(order, queue, {}) end)
+    list(order, held.warning, held.warning_at, held.state)
     return again
   end
   if #argv < 16 or (#argv - 16) % 3 ~= 0 then
@@ -489,6 +512,8 @@ local function step(keys, argv)
   changes.state, changes.version, changes.worker, changes.last_at = target, version, holder, at
   changes['s:' .. key] = target .. ' ' .. version .. ' ' .. body
   changes['h' .. version] = entry
+  changes.warning_at = changes.warning and at
+  list(order, changes.warning or held.warning, changes.warning_at or held.warning_at, target)
   if argv[14] == '@' and not DONE[target] then
     set_due(keys[2], at, member)
   elseif argv[14] ~= '@' and argv[14] ~= '-' then

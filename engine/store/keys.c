@@ -80,6 +80,14 @@ struct key key_due(struct span community)
     return community_key(community, SPAN("due"));
 }
 
+struct key key_warned(struct span community, enum warning level)
+{
+    struct key key = community_key(community, SPAN("idx:warning:"));
+    CHECK(level != WARNING_NONE);
+    add(&key, span_str(warning_name(level)));
+    return key;
+}
+
 struct key key_open(struct span community)
 {
     return community_key(community, SPAN("open"));

@@ -6,6 +6,8 @@
  *   jiesu:{<community>}:q:<worker>:urgent    the same, read first
  *   jiesu:{<community>}:notices:<worker>     stream: what the worker is told, the newest thousand or so
  *   jiesu:{<community>}:due                  sorted set: ULID by when the engine must look at it next (ms)
+ *   jiesu:{<community>}:idx:warning:<level>  sorted set: ULID of the open orders of that warning level by when it
+ *                                            rose (ms)
  *   jiesu:{<community>}:events               stream: every step of every order, and its creation
  *   jiesu:{<community>}:open                 hash: how many orders each worker holds that are not done
  *   jiesu:{<community>}:idle                 hash: when an order came to each worker last (ms)
@@ -34,6 +36,7 @@
 
 #include "engine/base/hash.h"
 #include "engine/base/span.h"
+#include "engine/model/clocks.h"
 #include "engine/model/id.h"
 
 #include <stdbool.h>
@@ -53,6 +56,8 @@ int key_parse_order(struct span key, struct id *id);
 struct key key_alias(const struct id *id);
 struct key key_queue(struct span community, struct span worker, bool urgent);
 struct key key_due(struct span community);
+/* level is not WARNING_NONE. */
+struct key key_warned(struct span community, enum warning level);
 struct key key_open(struct span community);
 struct key key_idle(struct span community);
 struct key key_notices(struct span community, struct span worker);

@@ -232,15 +232,20 @@ static void push_review(struct record *record, struct buf *scratch, const struct
     verb_reroute(record);
 }
 
+/* Each clock's own level begins anew when its deadline moves; the order's, the highest of all, never falls. */
 static void push_warn(struct record *record, struct buf *scratch, const struct life_step *step)
 {
+    enum warning highest = WARNING_NONE;
     for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
         if (step->levels[c] == WARNING_NONE)
             continue;
         push(record, SPAN("set"));
         PUSHF(record, scratch, "warned:%s", sla_clock_name(c));
         push(record, span_str(warning_name(step->levels[c])));
+        highest = step->levels[c] > highest ? step->levels[c] : highest;
     }
+    if (highest != WARNING_NONE)
+        verb(record, "rise", "warning", span_str(warning_name(highest)));
     for (size_t i = 0; i < step->late_count; i++)
         verb(record, "word", "late", step->late[i]);
 }

@@ -512,6 +512,44 @@ static void test_torn_return(void **state)
     }
 }
 
+/* The same for a step that puts an order from one list of warned orders into another. */
+static void test_torn_warn(void **state)
+{
+    (void)state;
+    char path[512], words[512];
+    struct stat st;
+    aof_path(path, sizeof(path));
+    for (int torn = 0; torn < 8; torn++) {
+        char ulid[16];
+        snprintf(ulid, sizeof(ulid), "w%d", torn);
+        static const char *const levels[] = {"blue", "yellow"};
+        off_t whole = 0;
+        create(ulid, "w1");
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(stat(path, &st), 0);
+            whole = st.st_size;
+            snprintf(words, sizeof(words),
+                     "FCALL jiesu_step 3 " ORDER
+                     "%s jiesu:{c1}:due jiesu:{c1}:events warn e%d engine '' any dispatched '' %d "
+                     "'' 0 '' '' '' - {} '' rise warning %s",
+                     ulid, i, 100 + i, levels[i]);
+            ask(words);
+            await_growth(path, whole, &st);
+        }
+        test_redis_kill(&redis);
+        assert_int_equal(truncate(path, whole + 20 + (st.st_size - whole - 21) * torn / 7), 0);
+        test_redis_restart(&redis);
+        assert_non_null(strstr(ask(words), "dispatched\n3"));
+        test_redis_kill(&redis);
+        test_redis_restart(&redis);
+        snprintf(words, sizeof(words), "HMGET " ORDER "%s warning warning_at", ulid);
+        assert_string_equal(ask(words), "yellow\n101");
+        snprintf(words, sizeof(words), "ZSCORE jiesu:{c1}:idx:warning:yellow %s", ulid);
+        assert_string_equal(ask(words), "101");
+        assert_string_equal(ask("ZCARD jiesu:{c1}:idx:warning:blue"), "0");
+    }
+}
+
 /* Cuts the file in the middle of its last command of that name, so that its MULTI stays open. */
 static void cut_inside_last(const char *path, const char *name)
 {
@@ -595,6 +633,7 @@ int main(void)
         T(test_queue),
         T(test_torn_transaction),
         T(test_torn_return),
+        T(test_torn_warn),
         T(test_torn_accept),
 #undef T
     };

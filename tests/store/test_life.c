@@ -2,7 +2,7 @@
  * The whole state machine, against its oracle: random steps, legal and not, are taken by the model
  * (life.h) and by the function library in a real Redis, and between them the engine looks at the order as the
  * sweeper does. Both must agree on everything: what was taken and why not, state, version, holder, deadlines,
- * warnings, whose queues it is in, how many each worker holds, when to look next, and what the engine does then.
+ * warnings, which list of warned orders it is in, whose queues it is in, how many each worker holds, when to look next, and what the engine does then.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,6 +92,8 @@ struct subject {
     int64_t now; /* time passes, whatever happens */
     bool urgent;
     bool queued[WORKERS]; /* whose queue it is in */
+    enum warning warned;  /* the highest level that the engine warned of */
+    int64_t rose_at;      /* and when it did */
 };
 
 static size_t worker_of(struct span name)
@@ -362,6 +364,25 @@ static void compare_queues(const struct subject *s)
     }
 }
 
+static bool listed(const struct subject *s, enum warning level)
+{
+    return s->warned == level && (1u << s->life.state & ORDER_OPEN) != 0;
+}
+
+/* In the one list that the model says while it is open, by when it rose to that level. */
+static void compare_lists(const struct subject *s)
+{
+    for (enum warning level = WARNING_BLUE; level < WARNING_COUNT; level++) {
+        const int64_t wanted = listed(s, level) ? s->rose_at : 0;
+        const int64_t got =
+            ask_number(ask("ZSCORE jiesu:{bihu}:idx:warning:%s %s", warning_name(level), ulid(s)));
+        if (got != wanted)
+            fail_msg("%s, %s: in the list of %s since %lld, not %lld",
+                     order_state_name(s->life.state), warning_name(s->warned), warning_name(level),
+                     (long long)got, (long long)wanted);
+    }
+}
+
 static void compare(const struct subject *s)
 {
     const struct life *life = &s->life;
@@ -398,6 +419,25 @@ static void follow(struct subject *s, const struct life *before, const struct li
         s->queued[worker_of(life->holder)] = true;
     held[worker_of(before->holder)] -= (1u << before->state & ORDER_OPEN) != 0;
     held[worker_of(life->holder)] += (1u << life->state & ORDER_OPEN) != 0;
+    for (enum sla_clock c = 0; step->step == STEP_WARN && c < CLOCK_COUNT; c++) {
+        if (step->levels[c] > s->warned) {
+            s->warned = step->levels[c];
+            s->rose_at = step->at;
+        }
+    }
+}
+
+/* Takes the order out of the list it is in, or puts it into those it is not in. */
+static void spoil_lists(const struct subject *s)
+{
+    for (enum warning level = WARNING_BLUE; s->warned != WARNING_NONE && level < WARNING_COUNT;
+         level++) {
+        const char *name = warning_name(level);
+        if (listed(s, level))
+            ask("ZREM jiesu:{bihu}:idx:warning:%s %s", name, ulid(s));
+        else
+            ask("ZADD jiesu:{bihu}:idx:warning:%s 1 %s", name, ulid(s));
+    }
 }
 
 /* Takes it in both worlds. */
@@ -424,10 +464,13 @@ static void take(struct subject *s, struct life_step step, const char *step_id, 
         follow(s, &before, &step);
     if (s->life.last_at > s->now)
         s->now = s->life.last_at;
-    /* Once more, as after a crash: nothing changes. */
+    /* Once more, as after a crash: nothing changes, but for lists that were not right. */
+    compare_lists(s);
+    spoil_lists(s);
     reply = call(&record);
     assert_string_equal(reply->element[0]->str, answer == LIFE_TAKEN ? "replayed" : "conflict");
     freeReplyObject(reply);
+    compare_lists(s);
     buf_free(&scratch);
 }
 
@@ -471,9 +514,37 @@ static int64_t random_now(const struct subject *s, struct random *random)
     return next > last ? next : last;
 }
 
+/* All the lists are what all the hashes say, whatever the model does. */
+static void scan_lists(const struct subject *subjects)
+{
+    long listed_ones = 0, entries = 0;
+    for (int o = 0; o < ORDERS; o++) {
+        char level[16], since[32], order_state[32];
+        enum order_state now;
+        snprintf(level, sizeof(level), "%s",
+                 ask("HGET jiesu:{bihu}:order:%s warning", ulid(&subjects[o])));
+        snprintf(since, sizeof(since), "%s",
+                 ask("HGET jiesu:{bihu}:order:%s warning_at", ulid(&subjects[o])));
+        snprintf(order_state, sizeof(order_state), "%s",
+                 ask("HGET jiesu:{bihu}:order:%s state", ulid(&subjects[o])));
+        assert_int_equal(order_state_parse(span_str(order_state), &now), 0);
+        if (strcmp(level, "(nil)") == 0 || (1u << now & ORDER_OPEN) == 0)
+            continue;
+        listed_ones++;
+        assert_string_equal(ask("ZSCORE jiesu:{bihu}:idx:warning:%s %s", level, ulid(&subjects[o])),
+                            since);
+    }
+    for (enum warning level = WARNING_BLUE; level < WARNING_COUNT; level++)
+        entries += ask_number(ask("ZCARD jiesu:{bihu}:idx:warning:%s", warning_name(level)));
+    assert_int_equal(entries, listed_ones);
+    assert_true(listed_ones > 10);
+}
+
 static void test_random_lives(void **state)
 {
     (void)state;
+    static struct subject subjects[ORDERS];
+    bool came_back = false;
     struct random random = {.state = 4};
     unsigned taken[ORDER_STEP_COUNT + 1] = {0}, states = 0;
     for (int o = 0; o < ORDERS; o++) {
@@ -482,6 +553,7 @@ static void test_random_lives(void **state)
         compare(&s);
         for (unsigned n = 0; n < STEPS; n++) {
             const int64_t before = s.life.version;
+            const bool done = (1u << s.life.state & ORDER_OPEN) == 0;
             if (random_below(&random, 2) == 0) {
                 taken[look(&s, random_now(&s, &random))]++;
             } else {
@@ -490,10 +562,14 @@ static void test_random_lives(void **state)
                 taken[step.step] += s.life.version != before;
             }
             states |= 1u << s.life.state;
+            came_back |= done && listed(&s, s.warned);
             if (s.life.version != before)
                 compare(&s);
         }
+        subjects[o] = s;
     }
+    scan_lists(subjects);
+    assert_true(came_back);
     assert_int_equal(states, (1u << ORDER_STATE_COUNT) - 1);
     for (unsigned i = 0; i < ORDER_STEP_COUNT; i++) {
         if (taken[i] < 5)
