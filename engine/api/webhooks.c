@@ -9,6 +9,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/http/json_writer.h"
+#include "engine/store/events.h"
 #include "engine/store/letters.h"
 
 /* ---- the list ---- */
@@ -51,14 +52,6 @@ static struct span host_of(struct span url)
     return url;
 }
 
-static int64_t stream_time(struct span id)
-{
-    uint64_t ms = 0;
-    struct span rest = id;
-    (void)span_to_u64(span_cut(&rest, '-'), INT64_MAX / 2, &ms);
-    return (int64_t)ms;
-}
-
 static int64_t integer_of(struct json root, const char *key)
 {
     struct json value;
@@ -83,8 +76,8 @@ static void add_state(struct listing *l, const struct letters_state *state)
         oldest = integer_of(root, "oldest");
     }
     /* Nobody delivers, or it has just been written: what lies behind the cursor waits. */
-    if (oldest == 0 && stream_time(state->newest) > stream_time(state->cursor))
-        oldest = stream_time(state->newest);
+    if (oldest == 0 && events_time(state->newest) > events_time(state->cursor))
+        oldest = events_time(state->newest);
     if (oldest != 0 && (s->oldest == 0 || oldest < s->oldest))
         s->oldest = oldest;
 }

@@ -224,15 +224,6 @@ static void move_cursor(struct hook_feed *feed, int64_t now)
 
 /* ---- new events ---- */
 
-/* When the entry came into the stream: the first part of its id. */
-static int64_t stream_time(struct span id)
-{
-    uint64_t ms = 0;
-    struct span rest = id;
-    (void)span_to_u64(span_cut(&rest, '-'), INT64_MAX / 2, &ms);
-    return (int64_t)ms;
-}
-
 static int take_event(struct hook_feed *feed, const struct event *event)
 {
     enum hook_type type = HOOK_DISPATCHED;
@@ -245,7 +236,7 @@ static int take_event(struct hook_feed *feed, const struct event *event)
                                      .order = event->order,
                                      .data = buf_view(body),
                                      .version = event->version,
-                                     .at = stream_time(event->id),
+                                     .at = events_time(event->id),
                                      .wanted = told == 1 &&
                                                (feed->target->endpoint->events & 1u << type) != 0,
                                      .dead = feed->any_dead};
