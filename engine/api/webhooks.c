@@ -25,6 +25,7 @@ struct listing {
     struct api *api;
     struct http_exchange *x;
     struct policy *policy;
+    struct endpoints *endpoints;
     struct span only; /* one community, or empty */
     size_t endpoint, area;
     struct sums sums;
@@ -37,6 +38,7 @@ static void list_next(struct listing *l);
 static void list_failed(struct listing *l, const struct err *err)
 {
     policy_unref(&l->policy);
+    endpoints_free(&l->endpoints);
     buf_free(&l->out);
     api_problem(l->x, err);
 }
@@ -128,7 +130,7 @@ static void on_state(void *ctx, const struct letters_state *state, const struct 
 static void list_next(struct listing *l)
 {
     const struct directory *directory = policy_directory(l->policy);
-    const struct endpoints *endpoints = l->api->options.endpoints;
+    const struct endpoints *endpoints = l->endpoints;
     struct err err = {0};
     for (; l->endpoint < endpoints_count(endpoints); l->endpoint++) {
         const struct endpoint *e = endpoints_at(endpoints, l->endpoint);
@@ -148,6 +150,7 @@ static void list_next(struct listing *l)
     json_close_array(&l->w);
     json_close_object(&l->w);
     policy_unref(&l->policy);
+    endpoints_free(&l->endpoints);
     struct buf out = l->out; /* the listing ends with its request */
     api_respond_json(l->x, 200, &out);
 }
@@ -169,6 +172,7 @@ void webhooks_get(struct http_exchange *x, void *ctx)
         api_not_found(x, "there is no such community");
         return;
     }
+    l->endpoints = api->options.endpoints(api->options.ctx);
     l->w = json_writer(&l->out);
     json_open_object(&l->w);
     json_key(&l->w, "webhooks");
@@ -182,7 +186,10 @@ void webhooks_get(struct http_exchange *x, void *ctx)
 static int find_both(struct api *api, struct http_exchange *x, struct span endpoint,
                      struct span community)
 {
-    if (endpoints_find(api->options.endpoints, endpoint) == NULL) {
+    struct endpoints *endpoints = api->options.endpoints(api->options.ctx);
+    const bool there = endpoints_find(endpoints, endpoint) != NULL;
+    endpoints_free(&endpoints);
+    if (!there) {
         api_not_found(x, "there is no such webhook endpoint; GET /v1/webhooks lists them");
         return -1;
     }
