@@ -70,8 +70,8 @@ static const char *create(const char *ulid, const char *queue)
 static void test_version(void **state)
 {
     (void)state;
-    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "4");
-    assert_non_null(strstr(functions_lua, "\n-- version 4\n"));
+    assert_string_equal(ask("FCALL_RO jiesu_version 0"), "5");
+    assert_non_null(strstr(functions_lua, "\n-- version 5\n"));
 }
 
 static void test_create(void **state)
