@@ -39,7 +39,8 @@ struct api_options {
     struct redis_target target; /* for reading */
     struct load *load;          /* of all loops: what is given out here is added to it */
     const char *library;
-    const struct endpoints *endpoints; /* of webhooks; NULL: none. It outlives the api */
+    /* A new reference to the webhook endpoints, or NULL: none. Any thread. */
+    struct endpoints *(*endpoints)(void *ctx);
     /* A new reference to the policy in force, which the api drops. Any thread. */
     struct policy *(*policy)(void *ctx);
     /* True when the engine takes requests: not starting, not stopping. Any thread. */

@@ -3,12 +3,14 @@
 #include "classifiers/yaml.h"
 #include "engine/base/arena.h"
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/http/sender.h"
 #include "engine/model/id.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +19,8 @@ enum { ARENA_BYTES = 4096, SECRET_BYTES_MIN = 16, TIMEOUT_MS_MIN = 100, TIMEOUT_
 
 struct endpoints {
     struct arena *arena;
+    atomic_size_t references;
+    int64_t read_ms;
     size_t count;
     struct endpoint list[LIMIT_HOOKS];
 };
@@ -198,8 +202,11 @@ static struct endpoints *read_doc(struct yaml_doc *doc, const char *path, struct
                         .doc = doc,
                         .folder = span_of(path, slash == NULL ? 0 : (size_t)(slash - path) + 1),
                         .err = err};
-    if (endpoints != NULL)
+    if (endpoints != NULL) {
+        atomic_init(&endpoints->references, 1);
+        endpoints->read_ms = clock_steady_ms();
         endpoints->arena = arena_new(ARENA_BYTES);
+    }
     if (endpoints == NULL || endpoints->arena == NULL) {
         (void)no_memory(err);
         endpoints_free(&endpoints);
@@ -222,11 +229,30 @@ struct endpoints *endpoints_parse(struct span text, const char *path, struct err
     return doc == NULL ? NULL : read_doc(doc, path, err);
 }
 
+struct endpoints *endpoints_ref(struct endpoints *endpoints)
+{
+    if (endpoints != NULL)
+        (void)atomic_fetch_add_explicit(&endpoints->references, 1, memory_order_relaxed);
+    return endpoints;
+}
+
+int64_t endpoints_read_ms(const struct endpoints *endpoints)
+{
+    return endpoints->read_ms;
+}
+
+bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b)
+{
+    return span_eq(a->url, b->url) && span_eq(a->ca_file, b->ca_file) &&
+           a->allow_private == b->allow_private && a->timeout_ms == b->timeout_ms;
+}
+
 void endpoints_free(struct endpoints **endpointsp)
 {
     struct endpoints *endpoints = *endpointsp;
     *endpointsp = NULL;
-    if (endpoints == NULL)
+    if (endpoints == NULL ||
+        atomic_fetch_sub_explicit(&endpoints->references, 1, memory_order_acq_rel) > 1)
         return;
     if (endpoints->arena != NULL)
         arena_free(&endpoints->arena);

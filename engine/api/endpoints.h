@@ -39,7 +39,14 @@ struct endpoint {
 struct endpoints *endpoints_load(const char *path, struct err *err);
 /* The same from a text; path stands for the file in messages and for its folder. */
 struct endpoints *endpoints_parse(struct span text, const char *path, struct err *err);
+/* A new reference; NULL stays NULL. Any thread. */
+struct endpoints *endpoints_ref(struct endpoints *endpoints);
+/* Drops a reference; with the last one they are freed. Sets *endpoints to NULL. Any thread. */
 void endpoints_free(struct endpoints **endpoints);
+/* When they were read, by the steady clock, ms. */
+int64_t endpoints_read_ms(const struct endpoints *endpoints);
+/* True when posts to both go the same way: URL, authorities, permission and time. */
+bool endpoint_same_way(const struct endpoint *a, const struct endpoint *b);
 size_t endpoints_count(const struct endpoints *endpoints);
 const struct endpoint *endpoints_at(const struct endpoints *endpoints, size_t i);
 /* By name, or NULL. */

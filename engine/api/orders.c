@@ -51,6 +51,8 @@ static void write_parties(struct json_writer *w, const struct life *life)
         const struct life_party *party = &life->parties[i];
         json_open_object(w);
         json_member_string(w, "department", party->department);
+        if (party->caller.len > 0)
+            json_member_string(w, "caller", party->caller);
         api_member_time(w, "report_by", party->report_by);
         api_member_time(w, "reported_at", party->reported_at);
         if (party->late)

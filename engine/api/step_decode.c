@@ -19,7 +19,7 @@ typedef void take_member(struct decode *d, struct span field, struct json value)
 
 static take_member take_worker, take_version, take_at, take_text, take_reason, take_photos, take_to,
     take_clock, take_until, take_parties, take_department, take_stars, take_category, take_feedback,
-    take_order, take_step;
+    take_overdue_reason, take_order, take_step;
 
 /* X(bit, name, function). `at` stands before what is compared with it. */
 #define MEMBER_TABLE(X)                                 \
@@ -40,7 +40,8 @@ static take_member take_worker, take_version, take_at, take_text, take_reason, t
     X(MEMBER_DEPARTMENT, "department", take_department) \
     X(MEMBER_STARS, "stars", take_stars)                \
     X(MEMBER_CATEGORY, "category", take_category)       \
-    X(MEMBER_FEEDBACK, "feedback", take_feedback)
+    X(MEMBER_FEEDBACK, "feedback", take_feedback)       \
+    X(MEMBER_OVERDUE_REASON, "overdue_reason", take_overdue_reason)
 
 enum member {
 #define X(bit, name, take) bit,
@@ -67,7 +68,7 @@ static const struct {
     [STEP_ACCEPT] = {0, BIT(NOTE)},
     [STEP_ARRIVE] = {0, BIT(NOTE) | BIT(PHOTOS)},
     [STEP_REPORT] = {0, BIT(NOTE) | BIT(PHOTOS)},
-    [STEP_RESOLVE] = {0, BIT(RESULT) | BIT(PHOTOS)},
+    [STEP_RESOLVE] = {0, BIT(RESULT) | BIT(PHOTOS) | BIT(OVERDUE_REASON)},
     [STEP_CLOSE] = {0, BIT(NOTE)},
     [STEP_RETURN] = {0, BIT(NOTE)},
     [STEP_TRANSFER] = {BIT(TO), BIT(NOTE)},
@@ -152,6 +153,27 @@ static void take_text(struct decode *d, struct span field, struct json value)
     else
         complaint_error(d->errors, field, "must be a string of 1 to %d characters",
                         LIMIT_NOTE_CHARS);
+}
+
+/* Of spaces only, the wide ones of Chinese among them. */
+static bool is_blank(struct span text)
+{
+    const struct span wide = SPAN("\u3000");
+    for (text = span_trim(text); span_starts(text, wide);)
+        text = span_trim(span_sub(text, wide.len, text.len));
+    return text.len == 0;
+}
+
+static void take_overdue_reason(struct decode *d, struct span field, struct json value)
+{
+    if (json_type(value) == JSON_STRING && !is_blank(json_string(value)) &&
+        utf8_length(json_string(value)) <= LIMIT_NOTE_CHARS) {
+        d->body->overdue_reason = json_string(value);
+        d->body->step.explained = true;
+    } else {
+        complaint_error(d->errors, field, "must say in 1 to %d characters why it is late",
+                        LIMIT_NOTE_CHARS);
+    }
 }
 
 static void take_reason(struct decode *d, struct span field, struct json value)

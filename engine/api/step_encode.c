@@ -110,6 +110,7 @@ void step_encode_note(const struct step_body *body, struct buf *out)
     json_open_object(&w);
     member_string(&w, "reason", body->reason);
     member_string(&w, text_member(step->step), body->text);
+    member_string(&w, "overdue_reason", body->overdue_reason);
     write_photos(&w, body);
     if (on_a_clock(step->step))
         json_member_str(&w, "clock", sla_clock_name(step->clock));
@@ -269,6 +270,7 @@ int life_read(struct json_reader *reader, const struct order_view *view,
         }
         step.at = get_number(entry, "at");
         if (order_step_parse(get_string(entry, "step"), &step.step) < 0 ||
+            keep_string(arena, entry, "worker", &step.worker) < 0 ||
             (json_get(entry, "note", &note) && read_note(note, arena, &step) < 0))
             return -1;
         life_apply(life, numbers, &step, to, holder);

@@ -23,6 +23,7 @@ struct step_body {
     struct span order;     /* of a line of a batch */
     struct span reason;
     struct span text; /* note, result or comment */
+    struct span overdue_reason;
     struct span photos[LIMIT_ATTACHMENTS];
     size_t photo_count;
 };

@@ -48,6 +48,23 @@ static void answer(struct step_run *run, int status, struct span id, struct span
         run->status = status;
 }
 
+static bool is_answer(struct span text, enum life_answer answer)
+{
+    return span_eq(text, span_str(life_answer_name(answer)));
+}
+
+/* As the fields of a body that is not right are named. */
+static void write_missing(struct json_writer *w, const char *field, const char *problem)
+{
+    json_key(w, "errors");
+    json_open_array(w);
+    json_open_object(w);
+    json_member_str(w, "field", field);
+    json_member_str(w, "problem", problem);
+    json_close_object(w);
+    json_close_array(w);
+}
+
 static void answer_conflict(struct step_run *run, const struct outcome *outcome)
 {
     struct buf object = {0};
@@ -57,6 +74,8 @@ static void answer_conflict(struct step_run *run, const struct outcome *outcome)
     json_member_i64(&w, "version", outcome->version);
     json_member_string(&w, "reason", outcome->text);
     api_member_allowed(&w, run->resident, outcome->state);
+    if (is_answer(outcome->text, LIFE_OVERDUE))
+        write_missing(&w, "overdue_reason", "is required: the deadline to resolve has passed");
     json_close_object(&w);
     const struct span kept = api_keep(arena_of(run), &object);
     if (kept.ptr == NULL) {
@@ -64,7 +83,11 @@ static void answer_conflict(struct step_run *run, const struct outcome *outcome)
         return;
     }
     run->extra = span_sub(kept, 1, kept.len - 1); /* its members */
-    fail(run, 409, "stale-step", span_str(life_answer_text(outcome->text)));
+    const struct span why = span_str(life_answer_text(outcome->text));
+    if (is_answer(outcome->text, LIFE_CALLER))
+        fail(run, 403, "not-allowed", why);
+    else
+        fail(run, 409, "stale-step", why);
 }
 
 static void answer_settled(struct step_run *run, const struct outcome *outcome, const struct id *id)
@@ -139,8 +162,10 @@ static int find_actor(struct step_run *run, const struct policy *policy, const s
     if (order_rule(step->step, step->actor) != NULL)
         return 0;
     fail(run, 403, "not-allowed",
-         arena_printf(arena_of(run), "only %s may take this step",
-                      order_actor_words(order_step_needs(step->step))));
+         step->step == STEP_PARTY_RATE
+             ? span_str(life_answer_text(span_str(life_answer_name(LIFE_CALLER))))
+             : arena_printf(arena_of(run), "only %s may take this step",
+                            order_actor_words(order_step_needs(step->step))));
     return -1;
 }
 
@@ -153,6 +178,56 @@ static int check_receiver(struct step_run *run, const struct policy *policy, con
         return 0;
     fail(run, 422, "worker", SPAN("'to' is no worker of the order's community"));
     return -1;
+}
+
+/* ---- who else ---- */
+
+/* A list of workers, "a b", that grows. */
+struct names {
+    struct buf list;
+    struct span but; /* who is not to be in it */
+};
+
+static void add_name(void *ctx, struct span worker)
+{
+    struct names *names = ctx;
+    struct span rest = buf_view(&names->list);
+    bool there = span_eq(worker, names->but);
+    while (!there && rest.len > 0)
+        there = span_eq(span_cut(&rest, ' '), worker);
+    if (there)
+        return;
+    if (names->list.len > 0)
+        buf_char(&names->list, ' ');
+    buf_span(&names->list, worker);
+}
+
+/* Whom the step's rules name by the directory: for the rating by a head, the callers who can still
+ * rate themselves; for a resolve, who of the street is told when it had to say why it was late. 0,
+ * or -1 when memory is short. */
+static int name_others(struct step_run *run, const struct policy *policy, const struct id *id,
+                       struct life_step *step, struct span *street)
+{
+    const struct directory *directory = policy_directory(policy);
+    const struct span community = id_community(id);
+    struct names names = {.but = step->worker};
+    *street = (struct span){NULL, 0};
+    if (step->step == STEP_RESOLVE) {
+        step->explain = sla_explained(policy_sla(policy));
+        names.but = SPAN("");
+        add_name(&names, directory_street_head(directory, community));
+        add_name(&names, directory_triage(directory, community, step->at));
+    } else if (step->step == STEP_PARTY_RATE && step->actor == ACTOR_HEAD) {
+        directory_leaders_on_duty(directory, community, step->at, add_name, &names);
+    }
+    if (names.list.len == 0 && buf_ok(&names.list))
+        return 0;
+    const struct span kept = api_keep(arena_of(run), &names.list);
+    if (step->step == STEP_RESOLVE)
+        *street = kept;
+    else
+        step->able = kept;
+    return kept.ptr == NULL ? -1 : 0;
 }
 
 /* ---- from JSON to the outbox ---- */
@@ -197,7 +272,12 @@ static void submit(struct step_run *run, const struct policy *policy, const stru
     const struct process_numbers *numbers = process_numbers(policy_process(policy));
     struct buf note = {0}, scratch = {0};
     struct record record;
+    struct span street;
     struct err err = {0};
+    if (name_others(run, policy, id, &body->step, &street) < 0) {
+        fail_nomem(run);
+        return;
+    }
     life_prepare(&body->step, numbers);
     watch_review(&body->step, policy, id_time(id));
     step_encode_note(body, &note);
@@ -206,6 +286,7 @@ static void submit(struct step_run *run, const struct policy *policy, const stru
                                        .step = &body->step,
                                        .returns_most = numbers->returns_most,
                                        .note = buf_view(&note),
+                                       .street = street,
                                        .tell = told(run->step)};
     run->flight.ended = on_ended;
     run->flight.ctx = run;

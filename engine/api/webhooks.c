@@ -9,6 +9,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/http/json_writer.h"
+#include "engine/store/events.h"
 #include "engine/store/letters.h"
 
 /* ---- the list ---- */
@@ -24,6 +25,7 @@ struct listing {
     struct api *api;
     struct http_exchange *x;
     struct policy *policy;
+    struct endpoints *endpoints;
     struct span only; /* one community, or empty */
     size_t endpoint, area;
     struct sums sums;
@@ -36,6 +38,7 @@ static void list_next(struct listing *l);
 static void list_failed(struct listing *l, const struct err *err)
 {
     policy_unref(&l->policy);
+    endpoints_free(&l->endpoints);
     buf_free(&l->out);
     api_problem(l->x, err);
 }
@@ -49,14 +52,6 @@ static struct span host_of(struct span url)
             return span_sub(url, 0, i);
     }
     return url;
-}
-
-static int64_t stream_time(struct span id)
-{
-    uint64_t ms = 0;
-    struct span rest = id;
-    (void)span_to_u64(span_cut(&rest, '-'), INT64_MAX / 2, &ms);
-    return (int64_t)ms;
 }
 
 static int64_t integer_of(struct json root, const char *key)
@@ -83,8 +78,8 @@ static void add_state(struct listing *l, const struct letters_state *state)
         oldest = integer_of(root, "oldest");
     }
     /* Nobody delivers, or it has just been written: what lies behind the cursor waits. */
-    if (oldest == 0 && stream_time(state->newest) > stream_time(state->cursor))
-        oldest = stream_time(state->newest);
+    if (oldest == 0 && events_time(state->newest) > events_time(state->cursor))
+        oldest = events_time(state->newest);
     if (oldest != 0 && (s->oldest == 0 || oldest < s->oldest))
         s->oldest = oldest;
 }
@@ -135,7 +130,7 @@ static void on_state(void *ctx, const struct letters_state *state, const struct 
 static void list_next(struct listing *l)
 {
     const struct directory *directory = policy_directory(l->policy);
-    const struct endpoints *endpoints = l->api->options.endpoints;
+    const struct endpoints *endpoints = l->endpoints;
     struct err err = {0};
     for (; l->endpoint < endpoints_count(endpoints); l->endpoint++) {
         const struct endpoint *e = endpoints_at(endpoints, l->endpoint);
@@ -155,6 +150,7 @@ static void list_next(struct listing *l)
     json_close_array(&l->w);
     json_close_object(&l->w);
     policy_unref(&l->policy);
+    endpoints_free(&l->endpoints);
     struct buf out = l->out; /* the listing ends with its request */
     api_respond_json(l->x, 200, &out);
 }
@@ -176,6 +172,7 @@ void webhooks_get(struct http_exchange *x, void *ctx)
         api_not_found(x, "there is no such community");
         return;
     }
+    l->endpoints = api->options.endpoints(api->options.ctx);
     l->w = json_writer(&l->out);
     json_open_object(&l->w);
     json_key(&l->w, "webhooks");
@@ -189,7 +186,10 @@ void webhooks_get(struct http_exchange *x, void *ctx)
 static int find_both(struct api *api, struct http_exchange *x, struct span endpoint,
                      struct span community)
 {
-    if (endpoints_find(api->options.endpoints, endpoint) == NULL) {
+    struct endpoints *endpoints = api->options.endpoints(api->options.ctx);
+    const bool there = endpoints_find(endpoints, endpoint) != NULL;
+    endpoints_free(&endpoints);
+    if (!there) {
         api_not_found(x, "there is no such webhook endpoint; GET /v1/webhooks lists them");
         return -1;
     }

@@ -58,10 +58,11 @@ struct engine {
     struct redis_target target;
     struct redis_child *child; /* NULL when Redis is not ours */
     struct dispatcher *dispatcher;
-    struct endpoints *endpoints;
-    struct hooks *hooks; /* NULL without endpoints */
-    char consumer_names[LIMIT_HOOKS][CONSUMER_BYTES];
-    struct span consumers[LIMIT_HOOKS + 1]; /* of the events */
+    struct hooks *hooks; /* NULL without a webhooks file */
+    /* Who reads the events: the endpoints of the file as it is, and as it was before. */
+    char consumer_names[2][LIMIT_HOOKS][CONSUMER_BYTES];
+    size_t consumer_counts[2];
+    struct span consumers[2 * LIMIT_HOOKS + 1];
     struct sweeper *sweeper;
     struct load *load; /* what the workers have: duty reads it, the HTTP loops use it */
     struct duty *duty;
@@ -81,6 +82,11 @@ struct engine {
 static struct policy *current_policy(void *ctx)
 {
     return reload_policy(((struct engine *)ctx)->reload);
+}
+
+static struct endpoints *current_endpoints(void *ctx)
+{
+    return reload_endpoints(((struct engine *)ctx)->reload);
 }
 
 static void ask_reload(void *ctx, struct api_reload *request)
@@ -260,9 +266,9 @@ static int open_dispatcher(struct engine *e, struct err *err)
 /* Before anything is taken: a new endpoint is told what happens from now on. */
 static int open_hooks(struct engine *e, struct err *err)
 {
-    if (endpoints_count(e->endpoints) == 0)
+    if (config_text(e->config, SETTING_WEBHOOKS)[0] == '\0')
         return 0;
-    const struct hooks_options options = {.endpoints = e->endpoints,
+    const struct hooks_options options = {.endpoints = current_endpoints,
                                           .target = e->target,
                                           .library = functions_lua,
                                           .policy = current_policy,
@@ -271,20 +277,38 @@ static int open_hooks(struct engine *e, struct err *err)
     return e->hooks == NULL ? -1 : 0;
 }
 
-/* Who reads the events: the figures, and each endpoint. */
-static void name_consumers(struct engine *e)
+/* Who reads the events: the figures, and each endpoint. Those of the file before are kept once more,
+ * for the deliverer may be ending with them. How many there are. */
+static size_t name_consumers(struct engine *e)
 {
-    e->consumers[0] = SPAN("figures");
-    for (size_t i = 0; i < endpoints_count(e->endpoints); i++) {
-        (void)snprintf(e->consumer_names[i], sizeof(e->consumer_names[i]), "hook:%.*s",
-                       SPAN_ARG(endpoints_at(e->endpoints, i)->name));
-        e->consumers[i + 1] = span_str(e->consumer_names[i]);
+    struct endpoints *endpoints = reload_endpoints(e->reload);
+    size_t count = 0;
+    memcpy(e->consumer_names[1], e->consumer_names[0], sizeof(e->consumer_names[0]));
+    e->consumer_counts[1] = e->consumer_counts[0];
+    e->consumer_counts[0] = endpoints_count(endpoints);
+    for (size_t i = 0; i < endpoints_count(endpoints); i++)
+        (void)snprintf(e->consumer_names[0][i], sizeof(e->consumer_names[0][i]), "hook:%.*s",
+                       SPAN_ARG(endpoints_at(endpoints, i)->name));
+    endpoints_free(&endpoints);
+    e->consumers[count++] = SPAN("figures");
+    for (size_t was = 0; was < 2; was++) {
+        for (size_t i = 0; i < e->consumer_counts[was]; i++)
+            e->consumers[count++] = span_str(e->consumer_names[was][i]);
     }
+    return count;
+}
+
+static void on_endpoints(void *ctx)
+{
+    struct engine *e = ctx;
+    const size_t count = name_consumers(e);
+    if (e->projector != NULL)
+        projector_keep(e->projector, e->consumers, count);
 }
 
 static int open_projector(struct engine *e, struct err *err)
 {
-    name_consumers(e);
+    const size_t consumers = name_consumers(e);
     (void)snprintf(e->id, sizeof(e->id), "%ld-%016llx", (long)getpid(),
                    (unsigned long long)hash_seed());
     const struct projector_options options = {.loop = &e->loop,
@@ -294,7 +318,7 @@ static int open_projector(struct engine *e, struct err *err)
                                               .policy = current_policy,
                                               .ctx = e,
                                               .consumers = e->consumers,
-                                              .consumer_count = 1 + endpoints_count(e->endpoints)};
+                                              .consumer_count = consumers};
     e->projector = projector_new(&options, err);
     return e->projector == NULL ? -1 : 0;
 }
@@ -361,7 +385,7 @@ static int open_loops(struct engine *e, struct err *err)
                 .load = e->load,
                 .target = e->target,
                 .library = functions_lua,
-                .endpoints = e->endpoints,
+                .endpoints = current_endpoints,
                 .policy = current_policy,
                 .accepting = is_accepting,
                 .reload = ask_reload,
@@ -420,26 +444,19 @@ static void raise_file_limit(void)
                   LOG_STR("error", "fewer connections can be taken than http_connections says"));
 }
 
-static int load_endpoints(struct engine *e, struct err *err)
-{
-    const char *path = config_text(e->config, SETTING_WEBHOOKS);
-    if (path[0] == '\0')
-        return 0;
-    e->endpoints = endpoints_load(path, err);
-    if (e->endpoints == NULL && err->code != ERR_NOMEM)
-        err->code = ERR_CONFIG;
-    return e->endpoints == NULL ? -1 : 0;
-}
-
 static int start(struct engine *e, struct err *err)
 {
     const char *data = config_text(e->config, SETTING_DATA);
     if (mkdir(data, 0700) < 0 && errno != EEXIST)
         return err_set(err, ERR_CONFIG, "data: %s: %s", data, strerror(errno));
-    if (load_endpoints(e, err) < 0)
-        return -1;
-    const unsigned parts = config_bool(e->config, SETTING_LEARNED) ? RULES_ALL : RULES_HAND;
-    e->reload = reload_new(&e->loop, config_text(e->config, SETTING_RULES), parts, err);
+    const struct reload_options reload = {
+        .loop = &e->loop,
+        .dir = config_text(e->config, SETTING_RULES),
+        .parts = config_bool(e->config, SETTING_LEARNED) ? RULES_ALL : RULES_HAND,
+        .webhooks = config_text(e->config, SETTING_WEBHOOKS),
+        .on_endpoints = on_endpoints,
+        .ctx = e};
+    e->reload = reload_new(&reload, err);
     if (e->reload == NULL) {
         if (err->code != ERR_NOMEM)
             err->code = ERR_CONFIG;
@@ -500,7 +517,6 @@ int engine_run(const struct config *config, struct err *err)
     load_free(&e->load);
     if (result == 0)
         log_write(LOG_INFO, "app", "stopped", LOG_INT("code", 0));
-    endpoints_free(&e->endpoints);
     log_flush();
     metric_free();
     return result;

@@ -27,10 +27,18 @@ enum {
 struct feed_question *feed_ask(struct hook_feed *feed, struct hook_item *item, int64_t now)
 {
     struct feed_question *q = mem_alloc(sizeof *q);
-    if (q != NULL)
-        *q =
-            (struct feed_question){.feed = feed, .life = feed->life, .item = item, .asked_at = now};
+    if (q == NULL)
+        return NULL;
+    *q = (struct feed_question){.feed = feed, .life = feed->life, .item = item, .asked_at = now};
+    feed->asked++;
     return q;
+}
+
+void feed_unask(struct feed_question *q)
+{
+    if (q != NULL)
+        q->feed->asked--;
+    mem_free(q);
 }
 
 /* Takes the question back: true when the feed still wants the answer. */
@@ -38,6 +46,7 @@ bool feed_answered(void *ctx, struct feed_question *q)
 {
     *q = *(struct feed_question *)ctx;
     mem_free(ctx);
+    q->feed->asked--;
     return q->life == q->feed->life;
 }
 
@@ -130,7 +139,7 @@ static void ask_state(struct hook_feed *feed, int64_t now)
         feed->asking = true;
         return;
     }
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }
 
@@ -153,9 +162,9 @@ static void ask_cursor(struct hook_feed *feed, int64_t now)
     struct err err = {0};
     struct feed_question *q = feed_ask(feed, NULL, now);
     if (q != NULL && letters_begin(feed->shared->redis, feed_community(feed), feed_hook(feed),
-                                   now - feed->shared->began_ms, on_cursor, q, &err) == 0)
+                                   now - feed->target->since_ms, on_cursor, q, &err) == 0)
         return;
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }
 
@@ -188,7 +197,7 @@ static void ask_lease(struct hook_feed *feed, int64_t now)
         events_lease(feed->shared->redis, feed_community(feed), span_str(feed->consumer),
                      feed->shared->engine, on_lease, q, &err) == 0)
         return;
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }
 
@@ -218,20 +227,11 @@ static void move_cursor(struct hook_feed *feed, int64_t now)
         feed->moving = true;
         return;
     }
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }
 
 /* ---- new events ---- */
-
-/* When the entry came into the stream: the first part of its id. */
-static int64_t stream_time(struct span id)
-{
-    uint64_t ms = 0;
-    struct span rest = id;
-    (void)span_to_u64(span_cut(&rest, '-'), INT64_MAX / 2, &ms);
-    return (int64_t)ms;
-}
 
 static int take_event(struct hook_feed *feed, const struct event *event)
 {
@@ -245,7 +245,7 @@ static int take_event(struct hook_feed *feed, const struct event *event)
                                      .order = event->order,
                                      .data = buf_view(body),
                                      .version = event->version,
-                                     .at = stream_time(event->id),
+                                     .at = events_time(event->id),
                                      .wanted = told == 1 &&
                                                (feed->target->endpoint->events & 1u << type) != 0,
                                      .dead = feed->any_dead};
@@ -287,7 +287,7 @@ static void read_events(struct hook_feed *feed, int64_t now)
         feed->reading = true;
         return;
     }
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }
 
@@ -385,7 +385,7 @@ static void tell_state(struct hook_feed *feed, int64_t now)
         letters_tell(feed->shared->redis, feed_community(feed), feed_hook(feed), buf_view(out),
                      on_told, q, &err) == 0)
         return;
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }
 
@@ -444,24 +444,32 @@ void hook_feed_free(struct hook_feed **feedp)
     mem_free(feed);
 }
 
-static void on_released(void *ctx, int64_t number, const struct err *err)
+static void on_let_go(void *ctx, int64_t number, const struct err *err)
 {
     (void)ctx;
     (void)number;
     (void)err;
 }
 
-void hook_feed_stop(struct hook_feed *feed)
+void hook_feed_stop(struct hook_feed *feed, bool forget)
 {
     struct err err = {0};
-    const bool leased = feed->phase == FEED_ON;
-    if (leased && redis_ready(feed->shared->redis)) {
-        move_cursor(feed, clock_steady_ms());
-        (void)events_release(feed->shared->redis, feed_community(feed), span_str(feed->consumer),
-                             feed->shared->engine, on_released, NULL, &err);
+    struct redis *redis = feed->shared->redis;
+    if (feed->phase == FEED_ON && redis_ready(redis)) {
+        if (forget)
+            (void)letters_end(redis, feed_community(feed), feed_hook(feed), on_let_go, NULL, &err);
+        else
+            move_cursor(feed, clock_steady_ms());
+        (void)events_release(redis, feed_community(feed), span_str(feed->consumer),
+                             feed->shared->engine, on_let_go, NULL, &err);
     }
     feed_begin_again(feed, 0);
     feed->phase = FEED_STOPPED;
+}
+
+bool hook_feed_idle(const struct hook_feed *feed)
+{
+    return feed->asked == 0;
 }
 
 struct span hook_feed_community(const struct hook_feed *feed)

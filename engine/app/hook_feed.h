@@ -30,7 +30,6 @@ struct hook_shared {
     struct json_reader *json;
     struct buf body;    /* scratch */
     struct span engine; /* unique to the process */
-    int64_t began_ms;   /* steady: new endpoints get the events since then */
     int64_t ask_ms;     /* between two questions of one feed about its state */
     int64_t poll_ms;    /* between two looks for events */
     size_t waiting;     /* events in all windows at the last look */
@@ -39,7 +38,8 @@ struct hook_shared {
 
 /* One endpoint, as its feeds see it. */
 struct hook_target {
-    const struct endpoint *endpoint;
+    const struct endpoint *endpoint; /* its name never changes */
+    int64_t since_ms;                /* steady: a new one gets the events since then */
     struct hook_gate gate;
 };
 
@@ -53,8 +53,11 @@ struct span hook_feed_community(const struct hook_feed *feed);
 void hook_feed_turn(struct hook_feed *feed, int64_t now);
 /* Redis is gone: everything is forgotten. */
 void hook_feed_lost(struct hook_feed *feed, int64_t now);
-/* Gives the lease back, and does nothing more. */
-void hook_feed_stop(struct hook_feed *feed);
+/* Gives the lease back, and does nothing more. forget: nobody is to go on from where it stood; the
+ * cursor goes too. */
+void hook_feed_stop(struct hook_feed *feed, bool forget);
+/* No question of it to Redis is under way. */
+bool hook_feed_idle(const struct hook_feed *feed);
 /* Events that are not settled; when the oldest came (0: there is none), by the time of day. */
 size_t hook_feed_waiting(const struct hook_feed *feed);
 int64_t hook_feed_oldest(const struct hook_feed *feed);

@@ -73,7 +73,7 @@ void feed_bury(struct hook_feed *feed, struct hook_item *item, int64_t now)
                       LOG_STR("error", item->reason));
         return;
     }
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }
 
@@ -173,7 +173,7 @@ void feed_replay(struct hook_feed *feed, int64_t now)
         sent = letters_read(feed->shared->redis, feed_community(feed), feed_hook(feed),
                             span_str(replay->after), LIMIT_HOOK_PAGE, on_letters, q, &err);
     if (sent < 0) {
-        mem_free(q);
+        feed_unask(q);
         return;
     }
     replay->running = replay->reading = true;
@@ -201,7 +201,7 @@ void feed_remove(struct hook_feed *feed, struct hook_item *item, int64_t now)
     if (q != NULL && letters_remove(feed->shared->redis, feed_community(feed), feed_hook(feed),
                                     item->order, item->id, on_removed, q, &err) == 0)
         return;
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }
 
@@ -233,6 +233,6 @@ void feed_give_up(struct hook_feed *feed, struct hook_item *item, int64_t now)
     if (q != NULL && letters_unmark(feed->shared->redis, feed_community(feed), feed_hook(feed),
                                     item->order, on_unmarked, q, &err) == 0)
         return;
-    mem_free(q);
+    feed_unask(q);
     feed_begin_again(feed, now);
 }

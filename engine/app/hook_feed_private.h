@@ -27,6 +27,7 @@ struct hook_feed {
     char community[ID_COMMUNITY_BYTES + 1], consumer[HOOK_CONSUMER_BYTES];
     enum feed_phase phase;
     uint64_t life;
+    size_t asked; /* questions under way */
     struct hook_lanes *lanes, *replays;
     int64_t lease_until, renew_at, retry_at, read_at, ask_at;
     bool renewing, reading, moving, asking;
@@ -47,6 +48,8 @@ struct feed_question {
 
 /* A question about the feed as it is now, to be given to Redis as ctx; NULL when memory is short. */
 struct feed_question *feed_ask(struct hook_feed *feed, struct hook_item *item, int64_t now);
+/* One that was not asked after all; NULL is allowed. */
+void feed_unask(struct feed_question *q);
 /* Takes the question back: true when the feed still wants the answer. */
 bool feed_answered(void *ctx, struct feed_question *q);
 struct span feed_community(const struct hook_feed *feed);

@@ -26,9 +26,12 @@ enum {
     SIGNATURE_BYTES = 128
 };
 
-/* An endpoint at work. */
+/* An endpoint at work. What its target points to is in `from`. */
 struct outlet {
     struct hook_target target;
+    struct endpoints *from;
+    bool waits;   /* for the end of its posts, to go another way */
+    bool leaving; /* it is not in the file any more */
     struct sender *sender;
     struct hook_feed **feeds;
     size_t count, capacity;
@@ -46,7 +49,9 @@ struct hooks {
     struct err err; /* why it did not start */
     struct hook_shared shared;
     char engine[ENGINE_BYTES];
-    struct outlet outlets[LIMIT_HOOKS];
+    struct endpoints *endpoints; /* that the outlets are to be by */
+    bool settled;                /* and are */
+    struct outlet *outlets[2 * LIMIT_HOOKS];
     size_t outlet_count;
     struct buf signed_text;
     int64_t look_at, stop_at;
@@ -152,8 +157,8 @@ static void post(struct hooks *h, struct outlet *outlet, const struct hook_turn 
 static void begin_posts(struct hooks *h, struct outlet *outlet, int64_t now)
 {
     struct hook_turn turn;
-    for (size_t idle = 0; idle < outlet->count && !h->stopping;) {
-        const bool open = hook_gate_open(&outlet->target.gate, now);
+    for (size_t idle = 0; idle < outlet->count && !h->stopping && !outlet->leaving;) {
+        const bool open = !outlet->waits && hook_gate_open(&outlet->target.gate, now);
         outlet->turn = (outlet->turn + 1) % outlet->count;
         if (hook_feed_next(outlet->feeds[outlet->turn], open, now, &turn)) {
             post(h, outlet, &turn, now);
@@ -177,7 +182,7 @@ static bool has_feed(const struct outlet *outlet, struct span community)
 
 static int add_feed(struct hooks *h, struct outlet *outlet, struct span community)
 {
-    if (has_feed(outlet, community))
+    if (outlet->leaving || has_feed(outlet, community))
         return 0;
     if (outlet->count == outlet->capacity) {
         const size_t capacity = outlet->capacity == 0 ? 16 : outlet->capacity * 2;
@@ -206,14 +211,14 @@ static void look_at_policy(struct hooks *h)
             struct span area, street;
             directory_area_at(directory, i, &area, &street);
             for (size_t o = 0; o < h->outlet_count && result == 0; o++)
-                result = add_feed(h, &h->outlets[o], area);
+                result = add_feed(h, h->outlets[o], area);
         }
         if (result == 0)
             h->policy_seen = policy_loaded_at(policy);
     }
     policy_unref(&policy);
     for (size_t o = 0; o < h->outlet_count; o++)
-        feeds += h->outlets[o].count;
+        feeds += h->outlets[o]->count;
     const int64_t slow = (int64_t)(feeds / FEEDS_PER_MS);
     h->shared.poll_ms = slow > LIMIT_HOOK_POLL_MS ? slow : LIMIT_HOOK_POLL_MS;
     h->shared.ask_ms = slow > LOOK_MS ? slow : LOOK_MS;
@@ -225,9 +230,9 @@ static void look_at_feeds(struct hooks *h)
     size_t waiting = 0;
     int64_t oldest = 0;
     for (size_t o = 0; o < h->outlet_count; o++) {
-        for (size_t i = 0; i < h->outlets[o].count; i++) {
-            const int64_t at = hook_feed_oldest(h->outlets[o].feeds[i]);
-            waiting += hook_feed_waiting(h->outlets[o].feeds[i]);
+        for (size_t i = 0; i < h->outlets[o]->count; i++) {
+            const int64_t at = hook_feed_oldest(h->outlets[o]->feeds[i]);
+            waiting += hook_feed_waiting(h->outlets[o]->feeds[i]);
             if (at != 0 && (oldest == 0 || at < oldest))
                 oldest = at;
         }
@@ -237,13 +242,157 @@ static void look_at_feeds(struct hooks *h)
     metric_set(METRIC_HOOK_LAG, oldest == 0 ? 0 : (clock_real_ms() - oldest) / 1000);
 }
 
+/* ---- the endpoints of the file, as it is now ---- */
+
+static struct outlet *find_outlet(const struct hooks *h, struct span name)
+{
+    for (size_t o = 0; o < h->outlet_count; o++) {
+        if (span_eq(h->outlets[o]->target.endpoint->name, name))
+            return h->outlets[o];
+    }
+    return NULL;
+}
+
+static struct sender *open_sender(struct hooks *h, const struct endpoint *e, struct err *err)
+{
+    const struct sender_options options = {.url = e->url.ptr,
+                                           .ca_file = e->ca_file.len > 0 ? e->ca_file.ptr : NULL,
+                                           .allow_private = e->allow_private,
+                                           .total_ms = e->timeout_ms};
+    return sender_new(&h->loop, &options, err);
+}
+
+static void start_gate(struct hooks *h, struct outlet *outlet)
+{
+    if (outlet->target.gate.down)
+        metric_add(METRIC_HOOK_DOWN, -1);
+    outlet->target.gate = (struct hook_gate){.down = false};
+    hook_gate_init(&outlet->target.gate, random_next(&h->shared.random));
+}
+
+static void free_outlet(struct outlet *outlet)
+{
+    if (outlet->target.gate.down)
+        metric_add(METRIC_HOOK_DOWN, -1);
+    for (size_t i = 0; i < outlet->count; i++)
+        hook_feed_free(&outlet->feeds[i]);
+    mem_free(outlet->feeds);
+    endpoints_free(&outlet->from);
+    mem_free(outlet);
+}
+
+static int add_outlet(struct hooks *h, const struct endpoint *e, struct err *err)
+{
+    struct outlet *outlet = mem_zalloc(1, sizeof *outlet);
+    if (outlet == NULL)
+        return err_set(err, ERR_NOMEM, "out of memory for a webhook endpoint");
+    outlet->sender = open_sender(h, e, err);
+    if (outlet->sender == NULL) {
+        mem_free(outlet);
+        return -1;
+    }
+    outlet->from = endpoints_ref(h->endpoints);
+    outlet->target.endpoint = e;
+    outlet->target.since_ms = endpoints_read_ms(h->endpoints);
+    start_gate(h, outlet);
+    h->outlets[h->outlet_count++] = outlet;
+    h->policy_seen = -1; /* it has no feeds yet */
+    return 0;
+}
+
+/* True when it is gone: when no post of it and no question about it is under way any more. */
+static bool leave(struct outlet *outlet)
+{
+    bool idle = sender_pending(outlet->sender) == 0;
+    if (!outlet->leaving) {
+        outlet->leaving = true;
+        for (size_t i = 0; i < outlet->count; i++)
+            hook_feed_stop(outlet->feeds[i], true);
+    }
+    for (size_t i = 0; idle && i < outlet->count; i++)
+        idle = hook_feed_idle(outlet->feeds[i]);
+    if (!idle)
+        return false;
+    sender_close(&outlet->sender);
+    free_outlet(outlet);
+    return true;
+}
+
+/* True when the outlet is by what the file says now. Posts that are to go another way wait for the end
+ * of those that go the old one, so that an old one cannot overtake them. */
+static bool renew(struct hooks *h, struct outlet *outlet, const struct endpoint *e, int64_t now)
+{
+    if (!endpoint_same_way(outlet->target.endpoint, e)) {
+        outlet->waits = true;
+        struct sender *sender =
+            sender_pending(outlet->sender) == 0 ? open_sender(h, e, NULL) : NULL;
+        if (sender == NULL)
+            return false;
+        sender_close(&outlet->sender);
+        outlet->sender = sender;
+        start_gate(h, outlet);
+        for (size_t i = 0; i < outlet->count; i++)
+            hook_feed_hurry(outlet->feeds[i], now);
+    }
+    outlet->waits = false;
+    outlet->target.endpoint = e;
+    endpoints_free(&outlet->from);
+    outlet->from = endpoints_ref(h->endpoints);
+    return true;
+}
+
+/* Goes on with what was begun. An endpoint of the name of one that is leaving comes after it is gone. */
+static int settle(struct hooks *h, int64_t now, struct err *err)
+{
+    h->settled = true;
+    for (size_t o = 0; o < h->outlet_count;) {
+        struct outlet *outlet = h->outlets[o];
+        const struct endpoint *e = endpoints_find(h->endpoints, outlet->target.endpoint->name);
+        if (outlet->leaving || e == NULL) {
+            if (leave(outlet)) {
+                h->outlets[o] = h->outlets[--h->outlet_count];
+                continue;
+            }
+            h->settled = false;
+        } else if (!renew(h, outlet, e, now)) {
+            h->settled = false;
+        }
+        o++;
+    }
+    for (size_t i = 0; i < endpoints_count(h->endpoints); i++) {
+        const struct endpoint *e = endpoints_at(h->endpoints, i);
+        if (find_outlet(h, e->name) != NULL)
+            continue;
+        if (h->outlet_count == sizeof h->outlets / sizeof *h->outlets ||
+            add_outlet(h, e, err) < 0) {
+            h->settled = false;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void look_at_endpoints(struct hooks *h, int64_t now)
+{
+    struct endpoints *endpoints = h->options.endpoints(h->options.ctx);
+    if (endpoints != h->endpoints) {
+        endpoints_free(&h->endpoints);
+        h->endpoints = endpoints;
+        h->settled = false;
+    } else {
+        endpoints_free(&endpoints);
+    }
+    if (!h->settled)
+        (void)settle(h, now, NULL); /* what could not be done is tried at the next turn */
+}
+
 static void on_lost(void *ctx)
 {
     struct hooks *h = ctx;
     const int64_t now = clock_steady_ms();
     for (size_t o = 0; o < h->outlet_count; o++) {
-        for (size_t i = 0; i < h->outlets[o].count; i++)
-            hook_feed_lost(h->outlets[o].feeds[i], now);
+        for (size_t i = 0; i < h->outlets[o]->count; i++)
+            hook_feed_lost(h->outlets[o]->feeds[i], now);
     }
 }
 
@@ -254,7 +403,7 @@ static bool is_idle(const struct hooks *h)
     if (redis_pending(h->shared.redis) > 0)
         return false;
     for (size_t o = 0; o < h->outlet_count; o++) {
-        if (sender_pending(h->outlets[o].sender) > 0)
+        if (sender_pending(h->outlets[o]->sender) > 0)
             return false;
     }
     return true;
@@ -264,7 +413,7 @@ static void close_all(struct hooks *h)
 {
     h->ended = true;
     for (size_t o = 0; o < h->outlet_count; o++)
-        sender_close(&h->outlets[o].sender);
+        sender_close(&h->outlets[o]->sender);
     if (h->shared.redis != NULL)
         redis_close(&h->shared.redis);
     uv_close((uv_handle_t *)&h->tick, NULL);
@@ -274,9 +423,9 @@ static void close_all(struct hooks *h)
 static void turn_all(struct hooks *h, int64_t now)
 {
     for (size_t o = 0; o < h->outlet_count; o++) {
-        struct outlet *outlet = &h->outlets[o];
+        struct outlet *outlet = h->outlets[o];
         for (size_t i = 0; i < outlet->count; i++)
-            hook_feed_turn(outlet->feeds[i], now);
+            hook_feed_turn(outlet->feeds[i], now); /* of one that leaves they have stopped */
         begin_posts(h, outlet, now);
     }
 }
@@ -292,8 +441,8 @@ static void stop_turn(struct hooks *h, int64_t now)
     }
     h->released = true;
     for (size_t o = 0; o < h->outlet_count; o++) {
-        for (size_t i = 0; i < h->outlets[o].count; i++)
-            hook_feed_stop(h->outlets[o].feeds[i]);
+        for (size_t i = 0; i < h->outlets[o]->count; i++)
+            hook_feed_stop(h->outlets[o]->feeds[i], false);
     }
 }
 
@@ -305,7 +454,8 @@ static void on_tick(uv_timer_t *timer)
         stop_turn(h, now);
         return;
     }
-    if (now >= h->look_at) {
+    look_at_endpoints(h, now);
+    if (now >= h->look_at || h->policy_seen < 0) {
         look_at_policy(h);
         look_at_feeds(h);
         h->look_at = now + LOOK_MS;
@@ -322,26 +472,6 @@ static void on_control(uv_async_t *handle)
     h->stop_at = clock_steady_ms() + LIMIT_HOOK_STOP_MS;
 }
 
-static int open_outlets(struct hooks *h)
-{
-    for (size_t i = 0; i < endpoints_count(h->options.endpoints); i++) {
-        const struct endpoint *e = endpoints_at(h->options.endpoints, i);
-        struct outlet *outlet = &h->outlets[h->outlet_count];
-        const struct sender_options options = {.url = e->url.ptr,
-                                               .ca_file =
-                                                   e->ca_file.len > 0 ? e->ca_file.ptr : NULL,
-                                               .allow_private = e->allow_private,
-                                               .total_ms = e->timeout_ms};
-        outlet->target.endpoint = e;
-        hook_gate_init(&outlet->target.gate, random_next(&h->shared.random));
-        outlet->sender = sender_new(&h->loop, &options, &h->err);
-        if (outlet->sender == NULL)
-            return -1;
-        h->outlet_count++;
-    }
-    return 0;
-}
-
 static int open_parts(struct hooks *h)
 {
     const struct redis_options redis = {
@@ -352,7 +482,8 @@ static int open_parts(struct hooks *h)
     if (h->shared.json == NULL)
         return err_set(&h->err, ERR_NOMEM, "out of memory at the start of the webhooks");
     h->shared.redis = redis_new(&h->loop, &redis, &h->err);
-    if (h->shared.redis == NULL || open_outlets(h) < 0)
+    h->endpoints = h->options.endpoints(h->options.ctx);
+    if (h->shared.redis == NULL || settle(h, clock_steady_ms(), &h->err) < 0)
         return -1;
     (void)uv_timer_start(&h->tick, on_tick, TICK_MS, TICK_MS);
     return 0;
@@ -371,13 +502,9 @@ static void run(void *arg)
 
 static void free_all(struct hooks *h)
 {
-    for (size_t o = 0; o < h->outlet_count; o++) {
-        if (h->outlets[o].target.gate.down)
-            metric_add(METRIC_HOOK_DOWN, -1);
-        for (size_t i = 0; i < h->outlets[o].count; i++)
-            hook_feed_free(&h->outlets[o].feeds[i]);
-        mem_free(h->outlets[o].feeds);
-    }
+    for (size_t o = 0; o < h->outlet_count; o++)
+        free_outlet(h->outlets[o]);
+    endpoints_free(&h->endpoints);
     json_reader_free(&h->shared.json);
     buf_free(&h->shared.body);
     buf_free(&h->signed_text);
@@ -390,7 +517,6 @@ static void init(struct hooks *h, const struct hooks_options *options)
 {
     h->options = *options;
     h->policy_seen = -1;
-    h->shared.began_ms = clock_steady_ms();
     random_bytes(&h->shared.random.state, sizeof h->shared.random.state);
     (void)snprintf(h->engine, sizeof h->engine, "%016llx",
                    (unsigned long long)random_next(&h->shared.random));

@@ -22,11 +22,10 @@ struct retired {
 enum round_kind { ROUND_COMPILE, ROUND_LOOK };
 
 struct reload {
-    uv_loop_t *loop;
-    const char *dir;
-    unsigned parts;
-    uv_mutex_t lock; /* of policy and waiting */
+    struct reload_options options;
+    uv_mutex_t lock; /* of policy, endpoints and waiting */
     struct policy *policy;
+    struct endpoints *endpoints;
     struct api_reload *waiting; /* newest first */
     uv_async_t asked;
     uv_signal_t hangup;
@@ -38,6 +37,7 @@ struct reload {
     enum round_kind kind;
     struct api_reload *answers; /* whom the round under way will answer */
     struct policy *made;
+    struct endpoints *made_endpoints;
     bool unchanged;
     struct err err;
     char seen_id[RULES_ID_BYTES]; /* of the files that were compiled last, good or not */
@@ -61,6 +61,15 @@ struct policy *reload_policy(void *ctx)
     struct policy *policy = policy_ref(r->policy);
     uv_mutex_unlock(&r->lock);
     return policy;
+}
+
+struct endpoints *reload_endpoints(void *ctx)
+{
+    struct reload *r = ctx;
+    uv_mutex_lock(&r->lock);
+    struct endpoints *endpoints = endpoints_ref(r->endpoints);
+    uv_mutex_unlock(&r->lock);
+    return endpoints;
 }
 
 static void on_swept(uv_work_t *work, int status)
@@ -102,7 +111,7 @@ static void on_look(uv_timer_t *timer)
         (void)uv_timer_stop(&r->look);
     r->sweeping = r->swept != NULL;
     if (r->sweeping)
-        CHECK(uv_queue_work(r->loop, &r->sweep, sweep, on_swept) == 0);
+        CHECK(uv_queue_work(r->options.loop, &r->sweep, sweep, on_swept) == 0);
 }
 
 static void retire(struct reload *r, struct policy *policy)
@@ -127,6 +136,18 @@ static void put_in_force(struct reload *r, struct policy *policy)
         retire(r, before);
 }
 
+static void put_endpoints(struct reload *r, struct endpoints *endpoints)
+{
+    uv_mutex_lock(&r->lock);
+    struct endpoints *before = r->endpoints;
+    r->endpoints = endpoints;
+    uv_mutex_unlock(&r->lock);
+    endpoints_free(&before);
+    log_write(LOG_INFO, "hooks", "loaded", LOG_INT("endpoints", endpoints_count(endpoints)));
+    if (r->options.on_endpoints != NULL)
+        r->options.on_endpoints(r->options.ctx);
+}
+
 /* ---- a round, on the pool ---- */
 
 /* A hash over the files as they stand. What cannot be read is an edit under way, or something that
@@ -148,12 +169,19 @@ static void work(uv_work_t *work)
 {
     struct reload *r = work->data;
     char id[RULES_ID_BYTES];
-    files_id(r->dir, r->parts, id);
+    files_id(r->options.dir, r->options.parts, id);
     r->unchanged = strcmp(id, r->seen_id) == 0;
     if (r->kind == ROUND_LOOK && r->unchanged)
         return;
     memcpy(r->seen_id, id, sizeof id);
-    r->made = policy_load_with(r->dir, r->parts, &r->err);
+    r->made = policy_load_with(r->options.dir, r->options.parts, &r->err);
+    if (r->made != NULL && r->kind == ROUND_COMPILE && r->options.webhooks[0] != '\0') {
+        r->made_endpoints = endpoints_load(r->options.webhooks, &r->err);
+        if (r->made_endpoints == NULL) {
+            policy_unref(&r->made);
+            r->seen_id[0] = '\0'; /* the rules themselves may be good: a look may find them */
+        }
+    }
     if (r->made != NULL)
         r->unchanged = span_eq(rules_id(policy_rules(r->made)), rules_id(policy_rules(r->policy)));
 }
@@ -195,6 +223,10 @@ static void on_round(uv_work_t *work, int status)
         put_in_force(r, r->made);
         r->made = NULL;
     }
+    if (r->made_endpoints != NULL) {
+        put_endpoints(r, r->made_endpoints);
+        r->made_endpoints = NULL;
+    }
     answer(r);
     if (r->wanted && !r->closing)
         begin(r, ROUND_COMPILE);
@@ -212,7 +244,7 @@ static void begin(struct reload *r, enum round_kind kind)
     r->unchanged = false;
     r->err = (struct err){.code = ERR_NONE};
     r->kind = r->answers != NULL ? ROUND_COMPILE : kind;
-    CHECK(uv_queue_work(r->loop, &r->round, work, on_round) == 0);
+    CHECK(uv_queue_work(r->options.loop, &r->round, work, on_round) == 0);
 }
 
 static void want(struct reload *r)
@@ -255,31 +287,39 @@ void reload_ask(void *ctx, struct api_reload *request)
 static void open_handles(struct reload *r)
 {
     CHECK(uv_mutex_init(&r->lock) == 0);
-    CHECK(uv_async_init(r->loop, &r->asked, on_asked) == 0);
-    CHECK(uv_signal_init(r->loop, &r->hangup) == 0);
-    CHECK(uv_timer_init(r->loop, &r->watch) == 0);
-    CHECK(uv_timer_init(r->loop, &r->look) == 0);
+    CHECK(uv_async_init(r->options.loop, &r->asked, on_asked) == 0);
+    CHECK(uv_signal_init(r->options.loop, &r->hangup) == 0);
+    CHECK(uv_timer_init(r->options.loop, &r->watch) == 0);
+    CHECK(uv_timer_init(r->options.loop, &r->look) == 0);
     r->handles = 4;
     r->asked.data = r->hangup.data = r->watch.data = r->look.data = r;
     r->round.data = r->sweep.data = r;
 }
 
-struct reload *reload_new(uv_loop_t *loop, const char *dir, unsigned parts, struct err *err)
+struct reload *reload_new(const struct reload_options *options, struct err *err)
 {
-    struct policy *policy = policy_load_with(dir, parts, err);
-    if (policy == NULL)
+    struct endpoints *endpoints = NULL;
+    if (options->webhooks[0] != '\0') {
+        endpoints = endpoints_load(options->webhooks, err);
+        if (endpoints == NULL)
+            return NULL;
+    }
+    struct policy *policy = policy_load_with(options->dir, options->parts, err);
+    if (policy == NULL) {
+        endpoints_free(&endpoints);
         return NULL;
+    }
     struct reload *r = mem_zalloc(1, sizeof *r);
     if (r == NULL) {
         policy_unref(&policy);
-        (void)err_set(err, ERR_NOMEM, "%s: not enough memory to read it", dir);
+        endpoints_free(&endpoints);
+        (void)err_set(err, ERR_NOMEM, "%s: not enough memory to read it", options->dir);
         return NULL;
     }
-    r->loop = loop;
-    r->dir = dir;
-    r->parts = parts;
+    r->options = *options;
     r->policy = policy;
-    files_id(dir, parts, r->seen_id);
+    r->endpoints = endpoints;
+    files_id(options->dir, options->parts, r->seen_id);
     open_handles(r);
     return r;
 }
@@ -300,6 +340,7 @@ static void free_all(struct reload *r)
         mem_free(first);
     }
     policy_unref(&r->policy);
+    endpoints_free(&r->endpoints);
     uv_mutex_destroy(&r->lock);
     mem_free(r);
 }

@@ -32,7 +32,7 @@
     X(ATTACHMENT_BYTES, 1024, "bytes", "one attachment URL; over it 400")                          \
     X(IDEMPOTENCY_KEY_BYTES, 255, "bytes", "Idempotency-Key; over it 400")                         \
     X(IDEMPOTENCY_TTL_S, 86400, "s", "how long an idempotency key is remembered")                  \
-    X(NOTE_CHARS, 1000, "characters", "note or result of a step; over it 400")                     \
+    X(NOTE_CHARS, 1000, "characters", "note, result or overdue_reason of a step; over it 400")     \
     X(ORDER_STEPS, 400, "steps", "of one order; then only steps that end it, over it 409")         \
     X(ORDER_PARTIES, 16, "departments", "whistled for by one order; over it 409")                  \
     X(PARTY_CHARS, 32, "characters", "name of a department; over it 400")                          \

@@ -432,6 +432,38 @@ struct span directory_triage(const struct directory *directory, struct span comm
     return directory_worker(directory, triage)->id;
 }
 
+struct span directory_street_head(const struct directory *directory, struct span community)
+{
+    const uint32_t where = directory_find(&directory->area_keys, community);
+    if (where == DIRECTORY_NONE)
+        return (struct span){0};
+    return directory_head(directory,
+                          directory_area(directory, directory_area(directory, where)->street)->id);
+}
+
+void directory_leaders_on_duty(const struct directory *directory, struct span community,
+                               int64_t now, void (*on_worker)(void *ctx, struct span worker),
+                               void *ctx)
+{
+    const uint32_t where = directory_find(&directory->area_keys, community);
+    if (where == DIRECTORY_NONE)
+        return;
+    const struct directory_area *area = directory_area(directory, where);
+    if (on_duty(directory, area->worker, now))
+        on_worker(ctx, directory_worker(directory, area->worker)->id);
+    for (uint32_t i = 0; i < directory->workers.count; i++) {
+        const struct directory_worker *worker = directory_worker(directory, i);
+        if (worker->area == area->street && on_duty(directory, i, now))
+            on_worker(ctx, worker->id);
+    }
+    for (uint32_t i = 0; i < directory->grids.count; i++) {
+        const struct directory_grid *grid = directory_grid(directory, i);
+        if (grid->area == where && grid->leader != DIRECTORY_NONE &&
+            on_duty(directory, grid->leader, now))
+            on_worker(ctx, directory_worker(directory, grid->leader)->id);
+    }
+}
+
 struct span directory_leader(const struct directory *directory, struct span grid)
 {
     const uint32_t where = directory_find(&directory->grid_keys, grid);

@@ -85,6 +85,23 @@ static enum life_answer check_parties(struct life *life, const struct life_step 
     return LIFE_TAKEN;
 }
 
+static bool has_word(struct span list, char sep, struct span word)
+{
+    while (list.len > 0) {
+        if (span_eq(span_cut(&list, sep), word))
+            return true;
+    }
+    return false;
+}
+
+/* The caller, or a head when the caller cannot. */
+static bool may_rate(const struct life_party *party, const struct life_step *step)
+{
+    if (party->caller.len == 0 || span_eq(party->caller, step->worker))
+        return true;
+    return step->actor == ACTOR_HEAD && !has_word(step->able, ' ', party->caller);
+}
+
 static enum life_answer check_party(struct life *life, const struct life_step *step)
 {
     const struct life_party *party = find_party(life, step->department);
@@ -92,9 +109,19 @@ static enum life_answer check_party(struct life *life, const struct life_step *s
         return LIFE_ABSENT;
     if (step->step == STEP_PARTY_REPORT)
         return party->reported_at != 0 ? LIFE_AGAIN : LIFE_TAKEN;
+    if (!may_rate(party, step))
+        return LIFE_CALLER;
     if (party->reported_at == 0)
         return LIFE_ABSENT;
     return party->stars != 0 ? LIFE_AGAIN : LIFE_TAKEN;
+}
+
+/* Some classes must say why they are late. */
+static enum life_answer check_resolve(const struct life *life, const struct life_step *step)
+{
+    const bool late = order_clock_breached(&life->clocks[CLOCK_RESOLVE], step->at);
+    return late && !step->explained && has_word(step->explain, ',', life->sla_class) ? LIFE_OVERDUE
+                                                                                     : LIFE_TAKEN;
 }
 
 /* What a step needs beyond its state. */
@@ -103,6 +130,8 @@ static enum life_answer check_needs(struct life *life, const struct life_step *s
     switch (step->step) {
     case STEP_REPORT:
         return life->clocks[CLOCK_REPORT].met_at != 0 ? LIFE_AGAIN : LIFE_TAKEN;
+    case STEP_RESOLVE:
+        return check_resolve(life, step);
     case STEP_EXTEND:
     case STEP_GRANT:
     case STEP_REFUSE:
@@ -255,8 +284,11 @@ static void decide_extension(struct life *life, const struct life_step *step)
 
 static void whistle(struct life *life, const struct life_step *step)
 {
-    for (size_t i = 0; i < step->party_count && life->party_count < LIMIT_ORDER_PARTIES; i++)
-        life->parties[life->party_count++] = step->parties[i];
+    for (size_t i = 0; i < step->party_count && life->party_count < LIMIT_ORDER_PARTIES; i++) {
+        struct life_party *party = &life->parties[life->party_count++];
+        *party = step->parties[i];
+        party->caller = step->worker;
+    }
 }
 
 static void party(struct life *life, const struct life_step *step)

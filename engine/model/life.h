@@ -24,16 +24,21 @@
 #include <stdint.h>
 
 /* X(constant, name in the conflict, in words) */
-#define LIFE_TABLE(X)                                                                    \
-    X(LIFE_TAKEN, "taken", "the step was taken")                                         \
-    X(LIFE_STATE, "state", "the order's state does not allow this step")                 \
-    X(LIFE_HOLDER, "holder", "only the worker who holds the order may take this step")   \
-    X(LIFE_VERSION, "version", "the order has changed since the version that was given") \
-    X(LIFE_TIME, "time", "the step happened before the order's last one")                \
-    X(LIFE_LONG, "long", "the order has had too many steps or departments")              \
-    X(LIFE_AGAIN, "again", "this was done before and is done once only")                 \
-    X(LIFE_ABSENT, "absent", "there is nothing that this step could answer")             \
-    X(LIFE_LATE, "late", "the time in which this could be done is over")                 \
+#define LIFE_TABLE(X)                                                                             \
+    X(LIFE_TAKEN, "taken", "the step was taken")                                                  \
+    X(LIFE_STATE, "state", "the order's state does not allow this step")                          \
+    X(LIFE_HOLDER, "holder", "only the worker who holds the order may take this step")            \
+    X(LIFE_VERSION, "version", "the order has changed since the version that was given")          \
+    X(LIFE_TIME, "time", "the step happened before the order's last one")                         \
+    X(LIFE_LONG, "long", "the order has had too many steps or departments")                       \
+    X(LIFE_AGAIN, "again", "this was done before and is done once only")                          \
+    X(LIFE_ABSENT, "absent", "there is nothing that this step could answer")                      \
+    X(LIFE_LATE, "late", "the time in which this could be done is over")                          \
+    X(LIFE_CALLER, "caller",                                                                      \
+      "only who whistled for the department may rate it, and the station head when that one has " \
+      "left or is off shift")                                                                     \
+    X(LIFE_OVERDUE, "overdue",                                                                    \
+      "it is resolved after its deadline: give the written reason for that as overdue_reason")    \
     X(LIFE_REFUSED, "refused", "this request was refused before; send another key for a new one")
 
 enum life_answer {
@@ -48,7 +53,7 @@ const char *life_answer_text(struct span name);
 
 /* A department that was whistled for. */
 struct life_party {
-    struct span department;
+    struct span department, caller; /* who whistled for it; empty: that was not kept */
     int64_t report_by, reported_at;
     int64_t stars; /* the caller's, 1 to 5; 0: not rated */
     bool late;     /* it was warned of */
@@ -70,6 +75,9 @@ struct life_step {
     size_t party_count;
     struct span department; /* party_report, party_rate */
     int64_t stars;          /* party_rate, rate */
+    struct span able;       /* party_rate by a head: others who can still rate, "a b" */
+    struct span explain;    /* resolve: the classes that are to say why they are late, "a,b" */
+    bool explained;         /* resolve: it does */
     struct span category;   /* review: the corrected one; empty: it was right */
     int64_t reopen_by;      /* resolve, rate: until when the resident may reopen */
     int64_t resolve_by;     /* reopen, escalate: the new deadline */

@@ -1,6 +1,7 @@
 #include "engine/model/sla.h"
 
 #include "classifiers/yaml.h"
+#include "engine/base/buf.h"
 #include "engine/base/check.h"
 #include "engine/base/clock.h"
 #include "engine/base/mem.h"
@@ -58,6 +59,7 @@ struct sla {
     struct class *classes;
     size_t count;
     size_t fallback; /* index of the default class */
+    struct buf explained;
 };
 
 const char *sla_clock_name(enum sla_clock clock)
@@ -98,6 +100,11 @@ static const struct class *find_class(const struct sla *sla, struct span name)
 bool sla_has_class(const struct sla *sla, struct span class_name)
 {
     return find_class(sla, class_name) != NULL;
+}
+
+struct span sla_explained(const struct sla *sla)
+{
+    return buf_view(&sla->explained);
 }
 
 static int64_t deadline(const struct duration *duration, const struct calendar *calendar,
@@ -172,13 +179,15 @@ static int read_clocks(const struct yaml_doc *doc, const struct yaml_node *map, 
 static int read_class(struct sla *sla, const struct yaml_doc *doc, const struct yaml_node *map,
                       struct err *err)
 {
-    static const char *const known[] = {"name",   "title",    "respond", "arrive",
-                                        "report", "feedback", "resolve", NULL};
+    static const char *const known[] = {"name",     "title",   "respond",        "arrive", "report",
+                                        "feedback", "resolve", "overdue_reason", NULL};
     struct class *class = &sla->classes[sla->count];
     struct span name, title;
+    bool explained = false;
     if (yaml_expect_map(doc, map, known, err) != 0 ||
         yaml_get_string(doc, map, "name", true, &name, err) != 0 ||
-        yaml_get_string(doc, map, "title", false, &title, err) != 0)
+        yaml_get_string(doc, map, "title", false, &title, err) != 0 ||
+        yaml_get_bool(doc, map, "overdue_reason", false, &explained, err) != 0)
         return -1;
     if (!id_name_valid(name))
         return yaml_error(doc, yaml_find(map, "name"), err,
@@ -190,6 +199,10 @@ static int read_class(struct sla *sla, const struct yaml_doc *doc, const struct 
     memcpy(class->name, name.ptr, name.len);
     if (read_clocks(doc, map, class, err) != 0)
         return -1;
+    if (explained)
+        buf_printf(&sla->explained, "%s%s", sla->explained.len > 0 ? "," : "", class->name);
+    if (!buf_ok(&sla->explained))
+        return err_set(err, ERR_NOMEM, "%s: not enough memory to read it", yaml_file(doc));
     sla->count++;
     return 0;
 }
@@ -240,6 +253,7 @@ void sla_free(struct sla **sla)
     if (*sla == NULL)
         return;
     mem_free((*sla)->classes);
+    buf_free(&(*sla)->explained);
     mem_free(*sla);
     *sla = NULL;
 }

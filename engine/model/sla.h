@@ -53,6 +53,9 @@ bool sla_has_class(const struct sla *sla, struct span class_name);
  * `from`. */
 struct sla_deadlines sla_deadlines(const struct sla *sla, const struct calendar *calendar,
                                    struct span class_name, int64_t from);
+/* The classes of which an order that is resolved late must say why (`overdue_reason: true`),
+ * "a,b"; it borrows from sla. */
+struct span sla_explained(const struct sla *sla);
 /* The earliest deadline, or 0. */
 int64_t sla_next_due(const struct sla_deadlines *deadlines);
 

@@ -51,6 +51,13 @@ static int send_call(struct redis *redis, const struct key *key, size_t argc,
 
 /* ---- reading ---- */
 
+/* The first part of the id. */
+int64_t events_time(struct span id)
+{
+    uint64_t ms = 0;
+    return span_to_u64(span_cut(&id, '-'), INT64_MAX / 2, &ms) == 0 ? (int64_t)ms : 0;
+}
+
 /* The lines of the field `facts`, in the order in which functions.lua writes them. */
 enum fact {
     FACT_VERSION,

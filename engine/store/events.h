@@ -49,6 +49,9 @@ struct event {
     bool special; /* of a special group */
 };
 
+/* When an entry came into the stream, ms since 1970, by its id; 0 when it is none. */
+int64_t events_time(struct span id);
+
 typedef void events_got(void *ctx, const struct event *events, size_t count, const struct err *err);
 /* At most `most` (up to LIMIT_EVENTS_PAGE) events after that id, oldest first; fewer than asked for
  * only when there are no more. */

@@ -268,16 +268,21 @@ local verbs = {
   need = function(old) return nil, not old and 'absent' or nil end,
   lack = function(old) return nil, old and 'again' or nil end,
   by = function(old, value) return nil, (not old or tonumber(value) > tonumber(old)) and 'late' or nil end,
+  refuse = function(_, value) return nil, value end,
+  -- of who did something: when that is known, it must be one (none) of these
+  among = function(old, value) return nil, old and not has_word(value, ' ', old) and 'caller' or nil end,
+  except = function(old, value) return nil, old and has_word(value, ' ', old) and 'caller' or nil end,
   open = function(old, value) return party(old, value, 'none') end,
   report = function(old, value) return party(old, value, 'open') end,
   rate = function(old, value) return party(old, value, 'reported') end,
 }
 
--- Goes through (verb field value) * from argv[first] on without writing. Three more verbs: 'only', 'not': when the
--- field is none (one) of the values (comma list) all that follows is left out; 'go': the order goes into that queue
--- (see jiesu_step). Returns the changed fields, nil, and where it goes; or nil and why not.
+-- Goes through (verb field value) * from argv[first] on without writing. More verbs: 'only', 'not': when the
+-- field is none (one) of the values (comma list) all that follows is left out; 'past': so it is when the value does
+-- not lie after the time in the field, or there is none; 'go': the order goes into that queue (see jiesu_step);
+-- 'tell': these get a notice too. Returns the changed fields, nil, where it goes, and who is told; or nil and why not.
 local function plan(key, argv, first, at)
-  local changes, to = {}, nil
+  local changes, to, told = {}, nil, ''
   local function peek(field)
     local value = changes[field] or redis.call('HGET', key, field)
     return value ~= '' and value or nil
@@ -287,6 +292,11 @@ local function plan(key, argv, first, at)
     local verb, field, value = argv[i], argv[i + 1], argv[i + 2]
     if verb == 'go' then
       to = value
+    elseif verb == 'tell' then
+      told = value
+    elseif verb == 'past' then
+      local due = tonumber(peek(field))
+      if not due or tonumber(value == '@' and at or value) <= due then break end
     elseif verb == 'only' or verb == 'not' then
       if has_word(value, ',', peek(field) or '') ~= (verb == 'only') then break end
     else
@@ -297,7 +307,7 @@ local function plan(key, argv, first, at)
       changes[field] = new or changes[field]
     end
   end
-  return changes, nil, to
+  return changes, nil, to, told
 end
 
 -- Puts the order into a worker's queue, with what the entry said at its creation.
@@ -493,9 +503,9 @@ local function step(keys, argv)
     return redis.error_reply('ERR a step in the form of an older engine')
   end
   local at, why = string.format('%d', math.max(held.last, argv[8])), objection(held, argv)
-  local changes, to
+  local changes, to, told
   if not why then
-    changes, why, to = plan(order, argv, 17, at)
+    changes, why, to, told = plan(order, argv, 17, at)
   end
   if why then
     return refuse(order, id, held.refused, held.state, held.version, why)
@@ -528,7 +538,7 @@ local function step(keys, argv)
     held[name] = changes[name] or held[name]
   end
   announce(keys[3], member, version, argv[1], at, argv[3], held.state, target, holder, entry, held)
-  tell(prefix, string.gsub(argv[16], '=', holder), community, member, argv[1], version, at, argv[15])
+  tell(prefix, string.gsub(argv[16], '=', holder) .. ' ' .. told, community, member, argv[1], version, at, argv[15])
   write(order, changes) -- last, as the hash of a create
   if queued then
     redis.call('PUBLISH', prefix .. 'wake:' .. holder, member)

@@ -86,6 +86,17 @@ int letters_begin(struct redis *redis, struct span community, struct span hook, 
     return send_call(redis, &key, sizeof argv / sizeof *argv, argv, &call, err);
 }
 
+int letters_end(struct redis *redis, struct span community, struct span hook, events_number *got,
+                void *ctx, struct err *err)
+{
+    char who[CONSUMER_BYTES];
+    const struct key key = key_cursors(community);
+    const struct span argv[] = {SPAN("HDEL"), key_span(&key), consumer(who, hook)};
+    const struct call call = {
+        .got.number = got, .ctx = ctx, .tell = tell_number, .type = REPLY_INTEGER};
+    return send_call(redis, &key, sizeof argv / sizeof *argv, argv, &call, err);
+}
+
 /* ---- in and out ---- */
 
 int letters_bury(struct redis *redis, struct span community, struct span hook,

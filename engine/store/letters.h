@@ -29,6 +29,10 @@ struct letter {
 int letters_begin(struct redis *redis, struct span community, struct span hook, int64_t age_ms,
                   events_text *got, void *ctx, struct err *err);
 
+/* The endpoint is gone: its cursor, which would keep events, goes too. */
+int letters_end(struct redis *redis, struct span community, struct span hook, events_number *got,
+                void *ctx, struct err *err);
+
 /* 1: it is among the dead letters; 0: (not forced) its complaint has none; -1: there are
  * LIMIT_HOOK_DEAD already. */
 int letters_bury(struct redis *redis, struct span community, struct span hook,

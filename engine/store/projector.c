@@ -316,6 +316,12 @@ static void on_period(uv_timer_t *timer)
     pass_next(p);
 }
 
+void projector_keep(struct projector *p, const struct span *consumers, size_t count)
+{
+    p->options.consumers = consumers;
+    p->options.consumer_count = count;
+}
+
 struct projector *projector_new(const struct projector_options *options, struct err *err)
 {
     struct projector *p = mem_zalloc(1, sizeof(*p));

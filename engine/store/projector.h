@@ -33,7 +33,7 @@ struct projector_options {
     struct policy *(*policy)(void *ctx);
     void *ctx;
     /* All that read events, this one ("figures") among them: the cursors of others, which would keep
-     * events for ever, are dropped once per start and community. None: all stay. They live as long
+     * events for ever, are dropped once per policy and community. None: all stay. They live as long
      * as the projector, and are the same in all engines of one Redis. */
     const struct span *consumers;
     size_t consumer_count;
@@ -42,6 +42,8 @@ struct projector_options {
 
 /* Starts. NULL and *err when memory is short. */
 struct projector *projector_new(const struct projector_options *options, struct err *err);
+/* These take the place of options.consumers. On the loop. */
+void projector_keep(struct projector *projector, const struct span *consumers, size_t count);
 /* Stops: what is under way is let go of, and done again by whoever is next. Frees when the loop has
  * turned; sets *projector to NULL. The policy callback is not called any more. */
 void projector_close(struct projector **projector);

@@ -96,6 +96,7 @@ struct record_step {
     int64_t returns_most;         /* a return after so many asks for a decision */
     struct span note;             /* JSON object with the step's details, or empty */
     struct span tell;             /* workers who get a notice, "a b"; '=': who holds it then */
+    struct span street;           /* workers told of a late resolve that had to say why, "a b" */
     int64_t due_at;               /* a step of the engine: when to look at the order next */
 };
 

@@ -163,11 +163,48 @@ static void push_party(struct record *record, struct buf *scratch, const char *n
           SPAN_ARG(department));
 }
 
-static void push_resolve(struct record *record, struct buf *scratch, const struct life_step *step)
+/* "called:城管局" */
+static void verb_on_party(struct record *record, struct buf *scratch, const char *name,
+                          struct span department, struct span value)
 {
+    push(record, span_str(name));
+    PUSHF(record, scratch, "called:%.*s", SPAN_ARG(department));
+    push(record, value);
+}
+
+static void push_whistle(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    for (size_t i = 0; i < step->party_count; i++) {
+        const struct life_party *party = &step->parties[i];
+        push_party(record, scratch, "open", party->report_by, party->department);
+        verb_on_party(record, scratch, "set", party->department, step->worker);
+    }
+}
+
+/* The caller rates, or a head when the caller is not among those who can. */
+static void push_rating(struct record *record, struct buf *scratch, const struct life_step *step)
+{
+    if (step->actor == ACTOR_HEAD)
+        verb_on_party(record, scratch, "except", step->department, step->able);
+    else
+        verb_on_party(record, scratch, "among", step->department, step->worker);
+    push_party(record, scratch, "rate", step->stars, step->department);
+}
+
+static void push_resolve(struct record *record, struct buf *scratch, const struct record_step *what)
+{
+    const struct life_step *step = what->step;
     verb(record, "once", sla_clock_met_member(CLOCK_FEEDBACK), now);
     verb(record, "set", sla_clock_met_member(CLOCK_RESOLVE), now);
     verb_number(record, scratch, "set", "reopen_by", step->reopen_by);
+    if (step->explain.len == 0)
+        return;
+    verb(record, "only", "class", step->explain);
+    verb(record, "past", sla_clock_member(CLOCK_RESOLVE), now);
+    if (step->explained)
+        verb(record, "tell", "", what->street);
+    else
+        verb(record, "refuse", "", span_str(life_answer_name(LIFE_OVERDUE)));
 }
 
 static void push_reopen(struct record *record, struct buf *scratch, const struct life_step *step)
@@ -270,8 +307,9 @@ static void push_turn(struct record *record, struct buf *scratch, const struct o
         verb(record, "drop", "triage", SPAN(""));
 }
 
-static void push_verbs(struct record *record, struct buf *scratch, const struct life_step *step)
+static void push_verbs(struct record *record, struct buf *scratch, const struct record_step *what)
 {
+    const struct life_step *step = what->step;
     switch (step->step) {
     case STEP_ACCEPT:
         verb(record, "once", sla_clock_met_member(CLOCK_RESPOND), now);
@@ -283,7 +321,7 @@ static void push_verbs(struct record *record, struct buf *scratch, const struct 
         verb(record, "new", sla_clock_met_member(CLOCK_REPORT), now);
         break;
     case STEP_RESOLVE:
-        push_resolve(record, scratch, step);
+        push_resolve(record, scratch, what);
         break;
     case STEP_RETURN:
         verb(record, "add", "bounces", SPAN("1"));
@@ -300,15 +338,13 @@ static void push_verbs(struct record *record, struct buf *scratch, const struct 
             verb(record, "once", sla_clock_met_member(CLOCK_FEEDBACK), now);
         break;
     case STEP_WHISTLE:
-        for (size_t i = 0; i < step->party_count; i++)
-            push_party(record, scratch, "open", step->parties[i].report_by,
-                       step->parties[i].department);
+        push_whistle(record, scratch, step);
         break;
     case STEP_PARTY_REPORT:
         push_party(record, scratch, "report", 0, step->department);
         break;
     case STEP_PARTY_RATE:
-        push_party(record, scratch, "rate", step->stars, step->department);
+        push_rating(record, scratch, step);
         break;
     case STEP_REVIEW:
         push_review(record, scratch, step);
@@ -377,6 +413,6 @@ int record_step(struct record *record, const struct record_step *what, struct bu
     push(record, what->note);
     push(record, what->tell);
     push_turn(record, scratch, rule, step);
-    push_verbs(record, scratch, step);
+    push_verbs(record, scratch, what);
     return buf_ok(scratch) ? 0 : -1;
 }

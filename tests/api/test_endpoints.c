@@ -8,6 +8,7 @@
 
 #include "engine/api/endpoints.h"
 #include "engine/base/buf.h"
+#include "engine/base/clock.h"
 #include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
@@ -98,6 +99,46 @@ static void what_is_taken(void **state)
     assert_null(endpoints);
     assert_int_equal(endpoints_count(NULL), 0);
     assert_null(endpoints_find(NULL, SPAN("x")));
+}
+
+/* Held by two, and freed with the second. */
+static void references(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    write_file("hooks.yaml", "webhooks: []\n");
+    const int64_t before = clock_steady_ms();
+    struct endpoints *first = endpoints_load(path, &err), *second = endpoints_ref(first);
+    assert_ptr_equal(first, second);
+    endpoints_free(&first);
+    assert_null(first);
+    assert_true(endpoints_read_ms(second) >= before);
+    assert_true(endpoints_read_ms(second) <= clock_steady_ms());
+    endpoints_free(&second);
+    assert_null(endpoints_ref(NULL));
+}
+
+/* What a post goes by, and what it carries. */
+static void ways(void **state)
+{
+    (void)state;
+    const struct endpoint was = {
+        .name = SPAN("a"), .url = SPAN("http://a/"), .ca_file = SPAN("x"), .timeout_ms = 500};
+    struct endpoint is = was;
+    is.secret = SPAN("another");
+    is.events = 1;
+    assert_true(endpoint_same_way(&was, &is));
+    is.url = SPAN("http://a/b");
+    assert_false(endpoint_same_way(&was, &is));
+    is = was;
+    is.ca_file = SPAN("");
+    assert_false(endpoint_same_way(&was, &is));
+    is = was;
+    is.allow_private = true;
+    assert_false(endpoint_same_way(&was, &is));
+    is = was;
+    is.timeout_ms++;
+    assert_false(endpoint_same_way(&was, &is));
 }
 
 /* The first file of its kind that somebody writes may be empty of endpoints, and paths may be absolute. */
@@ -229,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_taken),   cmocka_unit_test(from_a_file),
+        cmocka_unit_test(references),      cmocka_unit_test(ways),
         cmocka_unit_test(mistakes),        cmocka_unit_test(the_whole_file),
         cmocka_unit_test(memory_runs_out),
     };

@@ -64,6 +64,8 @@ static const struct {
     {STEP_ARRIVE, false, "{\"worker\":\"w\",\"photos\":[\"https://a/1\"]}",
      "{\"photos\":[\"https://a/1\"]}"},
     {STEP_RESOLVE, false, "{\"worker\":\"w\",\"result\":\"好了\"}", "{\"result\":\"好了\"}"},
+    {STEP_RESOLVE, false, "{\"worker\":\"w\",\"overdue_reason\":\"等部门答复\"}",
+     "{\"overdue_reason\":\"等部门答复\"}"},
     {STEP_RETURN, false, "{\"worker\":\"w\",\"reason\":\"no_capacity\"}",
      "{\"reason\":\"no_capacity\"}"},
     {STEP_EXTEND, false,
@@ -144,6 +146,11 @@ static const struct {
      "\"2027-01-01T08:00:00+08:00\"}",
      "until"},
     {STEP_NOTE, false, "{\"worker\":\"w\",\"feedback\":1}", "note,feedback"},
+    {STEP_RESOLVE, false, "{\"worker\":\"w\",\"overdue_reason\":\"\"}", "overdue_reason"},
+    {STEP_RESOLVE, false, "{\"worker\":\"w\",\"overdue_reason\":\" \u3000 \\n\"}",
+     "overdue_reason"},
+    {STEP_RESOLVE, false, "{\"worker\":\"w\",\"overdue_reason\":true}", "overdue_reason"},
+    {STEP_ACCEPT, false, "{\"worker\":\"w\",\"overdue_reason\":\"x\"}", "overdue_reason"},
     {STEP_WHISTLE, false, "{\"worker\":\"w\",\"parties\":[]}", "parties"},
     {STEP_WHISTLE, false, "{\"worker\":\"w\",\"parties\":{}}", "parties"},
     {STEP_WHISTLE, false, "{\"worker\":\"w\",\"parties\":[1]}", "parties"},
@@ -248,9 +255,9 @@ static void write_entry(struct buf *out, const struct life *life, const struct l
     struct step_body body = {.step = *step};
     buf_printf(out,
                "{\"version\":%d,\"step\":\"%s\",\"from\":\"%s\",\"to\":\"%s\",\"at\":%lld,"
-               "\"by\":\"worker\",\"holder\":\"%.*s\"",
+               "\"by\":\"worker\",\"worker\":\"%.*s\",\"holder\":\"%.*s\"",
                (int)life->version, order_step_name(step->step), from, order_state_name(life->state),
-               (long long)step->at, SPAN_ARG(life->holder));
+               (long long)step->at, SPAN_ARG(step->worker), SPAN_ARG(life->holder));
     const size_t before = out->len;
     buf_str(out, ",\"note\":");
     const size_t empty = out->len;
@@ -285,6 +292,7 @@ static void assert_same_life(const struct life *a, const struct life *b)
     assert_int_equal(a->party_count, b->party_count);
     for (size_t i = 0; i < a->party_count; i++) {
         assert_same_span(a->parties[i].department, b->parties[i].department);
+        assert_same_span(a->parties[i].caller, b->parties[i].caller);
         assert_true(a->parties[i].report_by == b->parties[i].report_by &&
                     a->parties[i].reported_at == b->parties[i].reported_at);
         assert_int_equal(a->parties[i].stars, b->parties[i].stars);

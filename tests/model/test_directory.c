@@ -624,6 +624,39 @@ static void people_of_a_place(void **state)
     assert_span(directory_leader(sample, SPAN("bihu")), "");
 }
 
+/* A list of names, each behind a space. */
+static void add_worker(void *ctx, struct span worker)
+{
+    char *list = ctx;
+    const size_t len = strlen(list);
+    assert_true(len < 90);
+    snprintf(list + len, 100 - len, " %.*s", SPAN_ARG(worker));
+}
+
+/* Who may take a leader's steps and is on shift: the leader w-b2 in the evening only. */
+static void leaders_on_duty(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *community, *at, *workers;
+    } rows[] = {
+        {"bihu", "2025-03-03 10:00", " w-bh w-wy"},
+        {"bihu", "2025-03-03 19:00", " w-bh w-wy w-b2"},
+        {"wy", "2025-03-03 19:00", " w-wy w-wy"},
+        {"hexi", "2025-03-03 10:00", " w-hx w-xs"},
+        {"nowhere", "2025-03-03 10:00", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char list[100] = "";
+        directory_leaders_on_duty(sample, span_str(rows[i].community), at(rows[i].at), add_worker,
+                                  list);
+        assert_string_equal(list, rows[i].workers);
+    }
+    assert_span(directory_street_head(sample, SPAN("bihu")), "w-wy");
+    assert_span(directory_street_head(sample, SPAN("xs")), "w-xs");
+    assert_span(directory_street_head(sample, SPAN("nowhere")), "");
+}
+
 /* Of a street's triage, who is on shift. */
 static void triage_on_shift(void **state)
 {
@@ -861,6 +894,7 @@ int main(void)
         cmocka_unit_test(many_names),
         cmocka_unit_test(look_ups),
         cmocka_unit_test(people_of_a_place),
+        cmocka_unit_test(leaders_on_duty),
         cmocka_unit_test(triage_on_shift),
         cmocka_unit_test(a_route_to_the_head),
         cmocka_unit_test(property_names_equal_the_naive_search),

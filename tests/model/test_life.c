@@ -233,6 +233,105 @@ static void whistles(void **state)
     assert_int_equal(take(&life, whistle), LIFE_LONG);
 }
 
+/* Who whistled for a department rates it; a head in their place only when they cannot. */
+static void callers_rate(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *worker;
+        enum order_actor actor;
+        const char *able; /* others who can still rate */
+        enum life_answer x, y;
+    } rows[] = {
+        {"leader", ACTOR_LEADER, "", LIFE_TAKEN, LIFE_CALLER},
+        {"other", ACTOR_LEADER, "", LIFE_CALLER, LIFE_CALLER},
+        {"head", ACTOR_HEAD, "leader", LIFE_CALLER, LIFE_TAKEN},
+        {"head", ACTOR_HEAD, "other leader", LIFE_CALLER, LIFE_TAKEN},
+        {"head", ACTOR_HEAD, "", LIFE_TAKEN, LIFE_TAKEN},
+        {"head", ACTOR_HEAD, "lead er leaders", LIFE_TAKEN, LIFE_TAKEN},
+        {"triage", ACTOR_HEAD, "head other", LIFE_TAKEN, LIFE_CALLER},
+        {"triage", ACTOR_HEAD, "leader", LIFE_CALLER, LIFE_TAKEN},
+    };
+    struct life life = new_life();
+    struct life_step whistle = heads(STEP_WHISTLE, MIN);
+    whistle.party_count = 1;
+    whistle.parties[0] = (struct life_party){.department = SPAN("y"), .report_by = HOUR};
+    assert_int_equal(take(&life, whistle), LIFE_TAKEN);
+    whistle.parties[0].department = SPAN("x");
+    whistle.actor = ACTOR_LEADER;
+    whistle.worker = SPAN("leader");
+    assert_int_equal(take(&life, whistle), LIFE_TAKEN);
+    struct life_step rate = heads(STEP_PARTY_RATE, MIN);
+    rate.department = SPAN("x");
+    rate.stars = 4;
+    rate.able = SPAN("leader");
+    assert_int_equal(take(&life, rate), LIFE_CALLER); /* before the report too */
+    for (int d = 0; d < 2; d++) {
+        struct life_step report = own(&life, STEP_PARTY_REPORT, MIN);
+        report.department = d == 0 ? SPAN("x") : SPAN("y");
+        assert_int_equal(take(&life, report), LIFE_TAKEN);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int d = 0; d < 2; d++) {
+            struct life copy = life;
+            rate.worker = span_str(rows[i].worker);
+            rate.actor = rows[i].actor;
+            rate.able = span_str(rows[i].able);
+            rate.department = d == 0 ? SPAN("x") : SPAN("y");
+            if (take(&copy, rate) != (d == 0 ? rows[i].x : rows[i].y))
+                fail_msg("row %zu, department %d", i, d);
+        }
+    }
+    /* Of a whistle whose caller was not kept, whoever leads may rate. */
+    life.parties[0].caller = SPAN("");
+    rate.actor = ACTOR_LEADER;
+    rate.worker = SPAN("other");
+    rate.department = SPAN("y");
+    assert_int_equal(take(&life, rate), LIFE_TAKEN);
+}
+
+/* Of some classes who is late must say why: by the step's time and the deadline as it then is. */
+static void late_resolves_are_explained(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *explain;
+        int64_t at;
+        bool explained;
+        enum life_answer answer;
+    } rows[] = {
+        {"dispute", 24 * HOUR, false, LIFE_TAKEN},
+        {"dispute", 24 * HOUR + 1, false, LIFE_OVERDUE},
+        {"dispute", 24 * HOUR + 1, true, LIFE_TAKEN},
+        {"dispute", HOUR, true, LIFE_TAKEN},
+        {"council,dispute", 25 * HOUR, false, LIFE_OVERDUE},
+        {"council,disputes", 25 * HOUR, false, LIFE_TAKEN},
+        {"", 25 * HOUR, false, LIFE_TAKEN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct life life = new_life();
+        assert_int_equal(take(&life, own(&life, STEP_ACCEPT, MIN)), LIFE_TAKEN);
+        struct life_step resolve = own(&life, STEP_RESOLVE, rows[i].at);
+        resolve.explain = span_str(rows[i].explain);
+        resolve.explained = rows[i].explained;
+        if (take(&life, resolve) != rows[i].answer)
+            fail_msg("row %zu", i);
+    }
+    /* A step whose clock is behind counts as its last one's time; an extension is not late. */
+    struct life life = new_life();
+    assert_int_equal(take(&life, own(&life, STEP_ACCEPT, 25 * HOUR)), LIFE_TAKEN);
+    struct life_step resolve = own(&life, STEP_RESOLVE, 23 * HOUR);
+    resolve.explain = SPAN("dispute");
+    struct life copy = life;
+    assert_int_equal(take(&copy, resolve), LIFE_OVERDUE);
+    struct life_step ask = own(&life, STEP_EXTEND, 25 * HOUR), grant = heads(STEP_GRANT, 25 * HOUR);
+    ask.clock = grant.clock = CLOCK_RESOLVE;
+    ask.until = 30 * HOUR;
+    assert_int_equal(take(&life, ask), LIFE_TAKEN);
+    assert_int_equal(take(&life, grant), LIFE_TAKEN);
+    assert_int_equal(take(&life, resolve), LIFE_TAKEN);
+}
+
 static struct life_step engines(const struct life *life, enum order_step step, int64_t at)
 {
     return (struct life_step){
@@ -517,6 +616,9 @@ static struct life_step random_step(const struct life *life, struct random *rand
         random_below(random, 3) == 0 ? span_str(workers[random_below(random, 5)]) : life->holder;
     step.until = step.at + 1 + (int64_t)random_below(random, 48 * HOUR);
     step.feedback = step.step == STEP_NOTE && random_below(random, 2) == 0;
+    step.able = random_below(random, 2) == 0 ? SPAN("a leader other") : SPAN("b");
+    step.explain = SPAN("dispute,council");
+    step.explained = random_below(random, 2) == 0;
     step.party_count = step.step == STEP_WHISTLE;
     step.parties[0] = (struct life_party){.department = SPAN("x"), .report_by = step.at + HOUR};
     if (step.step == STEP_REVIEW && random_below(random, 2) == 0)
@@ -612,6 +714,8 @@ int main(void)
         cmocka_unit_test(returns),
         cmocka_unit_test(reopening),
         cmocka_unit_test(whistles),
+        cmocka_unit_test(callers_rate),
+        cmocka_unit_test(late_resolves_are_explained),
         cmocka_unit_test(warnings_are_kept),
         cmocka_unit_test(late_departments),
         cmocka_unit_test(turns),

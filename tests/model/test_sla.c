@@ -206,6 +206,7 @@ static void wrong_files_are_refused(void **state)
         {"default: a\nclasses: [{name: a, title: ''}]\n", "title"},
         {"default: a\nclasses: [{name: a, respond: [1h]}]\n", "respond"},
         {"default: a\nclasses: [{name: a, answer: 1h}]\n", "answer"},
+        {"default: a\nclasses:\n  - {name: a, resolve: 1h, overdue_reason: perhaps}\n", ":3:44: "},
         {"default: a\nclasses:\n  - {name: a, resolve: 1h}\n  - {name: a, resolve: 1h}\n",
          ":4:12: class 'a' is defined twice"},
     };
@@ -222,10 +223,31 @@ static void wrong_files_are_refused(void **state)
     assert_int_equal(err.code, ERR_IO);
 }
 
+static void explained_classes(void **state)
+{
+    (void)state;
+    struct err err;
+    struct sla *sla = load("default: a\n"
+                           "classes:\n"
+                           "  - {name: a, resolve: 1h}\n"
+                           "  - {name: b, resolve: 1h, overdue_reason: true}\n"
+                           "  - {name: c, resolve: 1h, overdue_reason: false}\n"
+                           "  - {name: d, resolve: 1h, overdue_reason: yes}\n",
+                           &err);
+    if (sla == NULL)
+        fail_msg("%s", err.text);
+    assert_span(sla_explained(sla), "b,d");
+    sla_free(&sla);
+    sla = load(sample_sla, &err);
+    assert_span(sla_explained(sla), "");
+    sla_free(&sla);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    folder_write(&folder, "sla.yaml", sample_sla);
+    folder_write(&folder, "sla.yaml",
+                 "default: a\nclasses: [{name: a, resolve: 1h, overdue_reason: true}]\n");
     for (uint64_t n = 1;; n++) {
         struct err err = {0};
         mem_fail_at(n);
@@ -271,6 +293,7 @@ static void the_charters_numbers(void **state)
     got = sla_deadlines(sla, calendar, SPAN("complex_dispute"), from);
     assert_true(got.by[CLOCK_RESOLVE] == at("2025-03-11 00:00"));
     got = sla_deadlines(sla, calendar, SPAN("supervision"), from);
+    assert_span(sla_explained(sla), "supervision");
     assert_true(got.by[CLOCK_RESPOND] == from + HOUR);
     assert_true(got.by[CLOCK_RESOLVE] == at("2025-03-07 00:00"));
     sla_free(&sla);
@@ -284,6 +307,7 @@ int main(void)
         cmocka_unit_test(next_due),
         cmocka_unit_test(durations),
         cmocka_unit_test(wrong_files_are_refused),
+        cmocka_unit_test(explained_classes),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(the_charters_numbers),
     };

@@ -151,6 +151,15 @@ static void test_reading(void **state)
     assert_string_equal(read_after("5-1", 2), "");
 }
 
+static void test_times(void **state)
+{
+    (void)state;
+    assert_int_equal(events_time(SPAN("1772413200000-7")), INT64_C(1772413200000));
+    assert_int_equal(events_time(SPAN(EVENTS_START)), 0);
+    assert_int_equal(events_time(SPAN("")), 0);
+    assert_int_equal(events_time(SPAN("x-1")), 0);
+}
+
 struct whole {
     bool done;
 };
@@ -318,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reading, set_up, tear_down),
+        cmocka_unit_test(test_times),
         cmocka_unit_test_setup_teardown(test_fields, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cursors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_leases, set_up, tear_down),

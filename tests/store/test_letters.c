@@ -267,6 +267,10 @@ static void where_it_begins(void **state)
     begin();
     end(letters_begin(redis, c1, hook, 5000, on_text, NULL, NULL));
     assert_string_equal(told.text, "7-7");
+    begin();
+    end(letters_end(redis, c1, hook, on_number, NULL, NULL));
+    assert_int_equal(told.failed, ERR_NONE);
+    assert_int_equal(atoi(test_redis_ask(&server, "HEXISTS jiesu:{c1}:cursors hook:mini")), 0);
 }
 
 static void what_is_in_the_way(void **state)

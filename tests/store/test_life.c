@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORKERS = 5, POSTS = 4, ORDERS = 100, STEPS = 60, DEPARTMENTS = 3, TEXT_BYTES = 512 };
+enum { WORKERS = 5, POSTS = 4, ORDERS = 120, STEPS = 60, DEPARTMENTS = 3, TEXT_BYTES = 512 };
 
 #define BEGAN INT64_C(1772413200000) /* Monday 2026-03-02, 09:00 in Shanghai */
 
@@ -40,8 +40,12 @@ static redisContext *link_to_redis;
 static struct policy *policy;
 static struct process_numbers numbers;
 
-/* Who holds how many, by the model. */
-static int held[WORKERS];
+/* Who holds how many, by the model; and how often the street was told why an order was late. */
+static int held[WORKERS], street_told;
+/* Refused: to resolve late without a word, and to rate in the caller's place. */
+static int overdue, others;
+
+static const char street[] = "w-street";
 
 static int set_up(void **state)
 {
@@ -52,6 +56,7 @@ static int set_up(void **state)
         fail_msg("%s", err.text);
     numbers = *process_numbers(policy_process(policy));
     memset(held, 0, sizeof(held));
+    street_told = overdue = others = 0;
     test_redis_start(&redis, NULL);
     link_to_redis = redisConnectUnix(redis.socket);
     assert_non_null(link_to_redis);
@@ -179,6 +184,33 @@ static void random_parties(struct random *random, struct life_step *step)
             .report_by = step->at + 1 + (int64_t)random_below(random, CLOCK_HOUR_MS)};
 }
 
+/* Callers who can still rate, but for this head. */
+static struct span random_able(struct random *random, struct span head)
+{
+    static char list[TEXT_BYTES];
+    size_t len = 0;
+    list[0] = '\0';
+    for (size_t i = 0; i < WORKERS; i++) {
+        if (random_below(random, 2) == 0 && !span_eq(span_str(workers[i]), head))
+            len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len > 0 ? " " : "",
+                                    workers[i]);
+    }
+    return span_of(list, len);
+}
+
+/* Mostly of a department that has reported, by who whistled for it. */
+static void random_rating(const struct life *life, struct random *random, struct life_step *step)
+{
+    if (life->party_count > 0 && random_below(random, 3) > 0) {
+        const struct life_party *party = &life->parties[random_below(random, life->party_count)];
+        step->department = party->department;
+        if (random_below(random, 2) == 0)
+            step->worker = party->caller;
+    }
+    if (step->actor == ACTOR_HEAD)
+        step->able = random_able(random, step->worker);
+}
+
 /* A clock whose extension waits for a decision, or any. */
 static enum sla_clock random_clock(const struct life *life, struct random *random)
 {
@@ -223,6 +255,13 @@ static struct life_step random_step(const struct subject *s, struct random *rand
             random_parties(random, &step);
         step.department = span_str(departments[random_below(random, DEPARTMENTS)]);
         step.stars = 1 + (int64_t)random_below(random, 5);
+        if (step.step == STEP_PARTY_RATE)
+            random_rating(life, random, &step);
+        if (step.step == STEP_RESOLVE && random_below(random, 2) == 0) /* about its deadline */
+            step.at = life->clocks[CLOCK_RESOLVE].due + (int64_t)random_below(random, 8) - 1;
+        step.explain =
+            random_below(random, 8) > 0 ? SPAN("council,dispute,ordinary,disaster") : SPAN("");
+        step.explained = random_below(random, 2) == 0;
         if (step.step == STEP_REVIEW && random_below(random, 2) == 0)
             step.category = span_str(categories[random_below(random, 2)]);
         life_prepare(&step, &numbers);
@@ -383,6 +422,15 @@ static void compare_lists(const struct subject *s)
     }
 }
 
+/* Late, of a class that must say why, and it did. */
+static bool told_the_street(const struct life *before, const struct life_step *step)
+{
+    struct life_step silent = *step;
+    struct life life = *before;
+    silent.explained = false;
+    return step->step == STEP_RESOLVE && life_take(&life, &numbers, &silent) == LIFE_OVERDUE;
+}
+
 static void compare(const struct subject *s)
 {
     const struct life *life = &s->life;
@@ -450,6 +498,7 @@ static void take(struct subject *s, struct life_step step, const char *step_id, 
                                      .step_id = span_str(step_id),
                                      .step = &step,
                                      .due_at = due_at,
+                                     .street = span_str(street),
                                      .returns_most = numbers.returns_most};
     assert_int_equal(record_step(&record, &what, &scratch), 0);
     redisReply *reply = call(&record);
@@ -460,8 +509,12 @@ static void take(struct subject *s, struct life_step step, const char *step_id, 
                  order_actor_name(step.actor), order_state_name(s->life.state), got,
                  life_answer_name(answer));
     freeReplyObject(reply);
-    if (answer == LIFE_TAKEN)
+    if (answer == LIFE_TAKEN) {
         follow(s, &before, &step);
+        street_told += told_the_street(&before, &step);
+    }
+    overdue += answer == LIFE_OVERDUE;
+    others += answer == LIFE_CALLER;
     if (s->life.last_at > s->now)
         s->now = s->life.last_at;
     /* Once more, as after a crash: nothing changes, but for lists that were not right. */
@@ -570,6 +623,9 @@ static void test_random_lives(void **state)
     }
     scan_lists(subjects);
     assert_true(came_back);
+    assert_int_equal(ask_number(ask("XLEN jiesu:{bihu}:notices:%s", street)), street_told);
+    if (street_told < 5 || overdue < 5 || others < 5)
+        fail_msg("late: %d told, %d refused; rated by others: %d", street_told, overdue, others);
     assert_int_equal(states, (1u << ORDER_STATE_COUNT) - 1);
     for (unsigned i = 0; i < ORDER_STEP_COUNT; i++) {
         if (taken[i] < 5)

@@ -253,6 +253,90 @@ kill -KILL "$shared_pid"
 wait "$shared_pid" 2>/dev/null
 trap cleanup EXIT
 
+# ---- the file is read again while the engine runs ----
+rm -r "$DIR/data"
+redis() { redis-cli -s "$DIR/data/redis/redis.sock" "$@"; }
+stop_receiver
+start_receiver --fail 20 --slow 60
+: >"$DIR/posts"
+openssl rand -hex 32 >"$DIR/secret-2" 2>/dev/null || head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$DIR/secret-2"
+: >"$DIR/posts-2"
+"$RECEIVER" --port 0 --secret "$DIR/secret-2" --log "$DIR/posts-2" --gone "$DIR/gone" --seed 8 >"$DIR/port-2" &
+second_pid=$!
+trap 'kill -KILL "$second_pid" 2>/dev/null; cleanup' EXIT
+await test -s "$DIR/port-2"
+# hook NAME PORT SECRET-FILE TIMEOUT
+hook() {
+    printf '  - {name: %s, url: "http://127.0.0.1:%s/hook", secret_file: %s, allow_private: yes, timeout_ms: %s}\n' "$@"
+}
+reload() {
+    post /v1/rules/reload '' >/dev/null
+    same "the reload" 200 "$(status)"
+}
+names() { get "$URL/v1/webhooks" | jq -r '[.webhooks[].name]|sort|join(" ")'; }
+cp "$DIR/hooks.yaml" "$DIR/first.yaml"
+start
+lives 1
+# One that does not pass changes nothing, and says where it is wrong.
+sed 's/timeout_ms/time/' "$DIR/first.yaml" >"$DIR/hooks.yaml"
+post /v1/rules/reload '' >/dev/null
+same "a wrong file" "422 true" "$(status) $(jq --arg at "$DIR/hooks.yaml:6:5: " '.detail|contains($at)' "$DIR/answer")"
+same "which endpoints there are" mini-program "$(names)"
+# Another way for each post, again and again, while events come: none is lost, none out of order.
+for n in 1 2 3 4 5 6; do
+    { echo webhooks:; hook mini-program "$hook_port" secret $((600 + n)); } >"$DIR/hooks.yaml"
+    if [ $((n % 2)) -eq 0 ]; then reload; else kill -HUP "$ENGINE_PID"; fi
+    lives 1
+done
+await_all_told
+check_order
+# The host is down; another one with another secret takes its place and gets what waits.
+stop_receiver
+lives 2
+await is_down
+{ echo webhooks:; hook mini-program "$(cat "$DIR/port-2")" secret-2 600; } >"$DIR/hooks.yaml"
+reload
+told_by_both() {
+    cat "$DIR/posts-2" >>"$DIR/posts"
+    all_told
+}
+await told_by_both
+check_order
+grep -q '^taken' "$DIR/posts-2" || fail "the second receiver got nothing"
+# A new one gets what happens from now on, beside the one that stays.
+same "all before it" 36 "$(wc -l <"$DIR/wanted")"
+: >"$DIR/posts"
+: >"$DIR/posts-2"
+start_receiver
+{ echo webhooks:; hook mini-program "$(cat "$DIR/port-2")" secret-2 600; hook other "$hook_port" secret 600; } >"$DIR/hooks.yaml"
+reload
+same "which there are then" "mini-program other" "$(names)"
+lives 1
+last=${ids[-1]}
+count_of() { awk '$1 == "taken" { print $2 }' "$DIR/$1" | sort -u | wc -l; }
+both_have() { [ "$(count_of posts)" -eq "$1" ] && [ "$(count_of posts-2)" -eq "$2" ]; }
+await both_have 4 4
+same "of whom" "$last" "$(cat "$DIR/posts" "$DIR/posts-2" | awk '{ print $3 }' | sort -u)"
+# One that is gone hears no more, and leaves no cursor.
+{ echo webhooks:; hook other "$hook_port" secret 600; } >"$DIR/hooks.yaml"
+reload
+no_cursor() { [ "$(redis HEXISTS "jiesu:{$community}:cursors" hook:mini-program)" = 0 ]; }
+await no_cursor
+same "which are left" other "$(names)"
+lives 1
+await both_have 8 4
+# And when it comes again, it is a new one.
+{ echo webhooks:; hook mini-program "$(cat "$DIR/port-2")" secret-2 600; hook other "$hook_port" secret 600; } >"$DIR/hooks.yaml"
+reload
+lives 1
+await both_have 12 8
+same "posts with a wrong signature" 0 "$(cat "$DIR/posts" "$DIR/posts-2" | grep -c '^forged')"
+stop_engine
+kill -KILL "$second_pid"
+wait "$second_pid" 2>/dev/null
+trap cleanup EXIT
+cp "$DIR/first.yaml" "$DIR/hooks.yaml"
+
 # refused TEXT: the engine does not start with the webhooks file as it is, and says why.
 refused() {
     timeout 20 "$JIESU" serve --rules rules --data "$DIR/other" --webhooks "$DIR/bad.yaml" 2>"$DIR/err"

@@ -202,3 +202,50 @@ took "a step after both were killed" 200 resolved "$id" resolve '{"worker":"w-bh
 same "a retry from before" 200 "$(step "$id" accept '{"worker":"w-bh-03"}' -H 'Idempotency-Key: k-1' >/dev/null; status)"
 same "its history" "create accept arrive resolve" "$(show "$id" | jq -r '[.history[].step]|join(" ")')"
 stop_engine
+
+# ---- who whistled rates; a class that must say why it is late ---- (by a clock that runs fast, from a Monday's morning)
+rm -r "$DIR/data"
+cp -r rules "$DIR/rules"
+sed -i '/name: ordinary$/,/resolve:/{s/resolve: .*/resolve: 10min/;s/title:/overdue_reason: true\n    title:/}' "$DIR/rules/sla.yaml"
+start_engine --rules "$DIR/rules" --clock-speed 600 --clock-origin 2026-03-02T10:00:00+08:00
+fast() { date -u -d "2026-03-02T02:00:00Z +$1" +%Y-%m-%dT%H:%M:%SZ; }
+id=$(order '{"text":"碧湖花园3栋的路灯不亮","grid":"bihu-01"}')
+same "its class" ordinary "$(show "$id" | jq -r .class)"
+w=$(show "$id" | jq -r .worker)
+took "accept" 200 accepted "$id" accept "{\"worker\":\"$w\"}"
+took "the leader whistles" 200 accepted "$id" whistle "{\"worker\":\"w-bh-02\",\"parties\":[{\"department\":\"城管局\",\"report_by\":\"$(fast '9 hours')\"}]}"
+took "so does the head" 200 accepted "$id" whistle "{\"worker\":\"w-bh-01\",\"parties\":[{\"department\":\"供电局\",\"report_by\":\"$(fast '9 hours')\"}]}"
+same "the callers" "w-bh-02 w-bh-01" "$(show "$id" | jq -r '[.parties[].caller]|join(" ")')"
+for department in 城管局 供电局; do
+    took "$department reports" 200 accepted "$id" party_report "{\"worker\":\"$w\",\"department\":\"$department\"}"
+done
+rating() { echo "{\"worker\":\"$1\",\"department\":\"$2\",\"stars\":4}"; }
+refused "the head rates whom the leader called" 403 caller "$id" party_rate "$(rating w-bh-01 城管局)"
+same "who may" true "$(jq '.detail|contains("who whistled")' "$DIR/answer")"
+refused "a leader rates whom the head called" 403 caller "$id" party_rate "$(rating w-bh-02 供电局)"
+refused "a worker rates" 403 urn:jiesu:problem:not-allowed "$id" party_rate "$(rating "$w" 城管局)"
+took "the head rates whom the head called" 200 accepted "$id" party_rate "$(rating w-bh-01 供电局)"
+sed -i '/id: w-bh-02$/,/shifts:/s/shifts: .*/shifts: [mon-sun 03:00-03:30]/' "$DIR/rules/directory/wangyue.yaml"
+post /v1/rules/reload '' >/dev/null
+same "the leader is off shift" 200 "$(status)"
+for n in 1 2; do
+    same "the head rates instead, time $n" 200 \
+        "$(step "$id" party_rate "$(rating w-bh-01 城管局)" -H 'Idempotency-Key: stars' >/dev/null; status)"
+done
+same "rated once" "4 4 1" "$(show "$id" | jq -r '"\([.parties[].stars]|join(" ")) \([.history[]|select(.step == "party_rate" and .note.department == "城管局")]|length)"')"
+is_late() { show "$id" | jq -e .clocks.resolve.breached; }
+await is_late
+refused "late without a word" 409 overdue "$id" resolve "{\"worker\":\"$w\",\"result\":\"好了\"}"
+same "what is missing" overdue_reason "$(jq -r '.errors[0].field' "$DIR/answer")"
+step "$id" resolve "{\"worker\":\"$w\",\"overdue_reason\":\"　\"}" >/dev/null
+same "an empty word" "400 overdue_reason" "$(status) $(jq -r '.errors[0].field' "$DIR/answer")"
+same "the street has heard nothing" 0 "$(get "$URL/v1/workers/w-wy-01/notices" | jq '[.notices[]|select(.step == "resolve")]|length')"
+took "late, and why" 200 resolved "$id" resolve "{\"worker\":\"$w\",\"overdue_reason\":\"灯头缺货\"}"
+same "the history has it" 灯头缺货 "$(show "$id" | jq -r '.history[-1].note.overdue_reason')"
+same "and the street" "$id 灯头缺货" "$(get "$URL/v1/workers/w-wy-01/notices?most=100" | jq -r '.notices[]|select(.step == "resolve")|"\(.order) \(.note.overdue_reason)"')"
+id=$(order '{"text":"碧湖花园3栋的路灯不亮","grid":"bihu-01"}')
+w=$(show "$id" | jq -r .worker)
+step "$id" accept "{\"worker\":\"$w\"}" >/dev/null
+step "$id" resolve "{\"worker\":\"$w\"}" >/dev/null
+[ "$(status)" = 200 ] || is_late >/dev/null || fail "in time: $(cat "$DIR/answer")"
+stop_engine
