@@ -302,7 +302,8 @@ static void test_catches_up_in_order(void **state)
     assert_true(most_in_flight <= LIMIT_SWEEP_FLIGHT);
     assert_string_equal(
         ask("EVAL local\ta={}for\t_,e\tin\tipairs(redis.call('XRANGE',KEYS[1],'-','+'))do\t"
-            "if\te[2][4]:match'^%d+%s(.-)%s'=='hand_over'then\ta[#a+1]=e[2][2]end\tend\treturn\ta[1]..a[2]..a[#a] 1 "
+            "if\te[2][4]:match'^%%d+%%s(.-)%%s'=='hand_over'then\ta[#a+1]=e[2][2]"
+            "end\tend\treturn\ta[1]..a[2]..a[#a] 1 "
             "jiesu:{bihu}:events"),
         (snprintf(order, sizeof(order), "%s%s%s", id_ulid(&ids[MANY - 1]).ptr,
                   id_ulid(&ids[MANY - 2]).ptr, id_ulid(&ids[0]).ptr),
