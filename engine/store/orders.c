@@ -201,8 +201,7 @@ static void queue_answered(void *ctx, const struct reply *reply, const struct er
 }
 
 int orders_read_queue(struct redis *redis, struct span community, struct span worker,
-                      unsigned queues, size_t most, orders_queue *got, void *ctx,
-                      struct err *err)
+                      unsigned queues, size_t most, orders_queue *got, void *ctx, struct err *err)
 {
     char count[24], number[24];
     struct key keys[ORDER_QUEUE_COUNT];

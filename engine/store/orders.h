@@ -44,8 +44,7 @@ enum { ORDERS_ALL = (1 << ORDER_QUEUE_COUNT) - 1 };
 /* What the worker has not accepted yet of these queues (a bit set of order_queue, not empty), at most
  * `most` orders, delivered to it as consumer `worker`. */
 int orders_read_queue(struct redis *redis, struct span community, struct span worker,
-                      unsigned queues, size_t most, orders_queue *got, void *ctx,
-                      struct err *err);
+                      unsigned queues, size_t most, orders_queue *got, void *ctx, struct err *err);
 
 /* Reads the fields of an order's hash (the reply to HGETALL): 1, 0 when there is no such order, -1
  * when it is not an order's hash. Of a history longer than ORDERS_HISTORY the newest entries are

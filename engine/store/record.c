@@ -191,7 +191,8 @@ int record_create(struct record *record, const struct record_order *order, struc
     push(record, SPAN("jiesu_create"));
     push(record, SPAN("4"));
     push_key(record, scratch, key_order(&record->id));
-    push_key(record, scratch, key_queue(community, order->worker, order_queue(order->urgent, order->special)));
+    push_key(record, scratch,
+             key_queue(community, order->worker, order_queue(order->urgent, order->special)));
     push_key(record, scratch, key_due(community));
     push_key(record, scratch, key_events(community));
     push_key(record, scratch, key_wake(community, order->worker));

@@ -319,7 +319,8 @@ static void test_class_of_queue(void **state)
             assert_string_equal(ask(words), strcmp(rows[other].class, class) == 0 ? "1" : "0");
         }
         snprintf(words, sizeof(words), "XRANGE jiesu:{c1}:q:%s%s - +", holder, class);
-        assert_int_equal(strstr(ask(words), "special\n1") != NULL, strstr(marks, "special") != NULL);
+        assert_int_equal(strstr(ask(words), "special\n1") != NULL,
+                         strstr(marks, "special") != NULL);
     }
 }
 
@@ -426,8 +427,7 @@ static void test_queue(void **state)
     create("B", "w1");
     create("S", "w1:special");
     create("T", "w1:special");
-    assert_string_equal(ask(QUEUE "3"),
-                        "{\"id\":\"c1.S\"}\n{\"id\":\"c1.T\"}\n{\"id\":\"c1.A\"}");
+    assert_string_equal(ask(QUEUE "3"), "{\"id\":\"c1.S\"}\n{\"id\":\"c1.T\"}\n{\"id\":\"c1.A\"}");
     create("U", "w1:urgent");
     create("V", "w1:urgent");
     assert_string_equal(ask(QUEUE "2"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.V\"}");
