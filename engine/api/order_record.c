@@ -3,16 +3,6 @@
 #include "engine/api/complaint_json.h"
 #include "engine/model/watch.h"
 
-/* Somebody of a special group (rules/tags.yaml). */
-static bool is_special(const struct verdict *verdict)
-{
-    for (size_t i = 0; i < verdict->tag_count; i++) {
-        if (span_eq(verdict->tags[i], SPAN("special_group")))
-            return true;
-    }
-    return false;
-}
-
 /* When the engine must look at the new order first. */
 static int64_t first_look(const struct order *order, const struct policy *policy)
 {
@@ -54,7 +44,7 @@ int order_record(const struct order *order, const struct policy *policy, struct 
         .tags = order->verdict.tags,
         .tag_count = order->verdict.tag_count,
         .urgent = order->urgent,
-        .special = is_special(&order->verdict),
+        .special = order->special,
         .triage = order->triage,
         .created_at = order->created_at,
         .due_at = first_look(order, policy),

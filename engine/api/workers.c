@@ -1,6 +1,6 @@
 /*
- * GET /v1/workers/{id}/queue?wait=25: what a worker has not accepted yet, urgent first; a long
- * poll.
+ * GET /v1/workers/{id}/queue?wait=25: what a worker has not accepted yet, what is urgent first, then
+ * what is about special groups; a long poll.
  *
  * A poll that finds nothing waits for a message on the worker's wake channel, which the function
  * that queues an order publishes. A message between our reading and our subscription's taking
@@ -8,7 +8,8 @@
  * RECHECK_MS: a bound on the delay in a rare race, not the way orders are usually noticed.
  *
  * A worker has a queue in its community. The triage of a street has one in each community of the
- * street, too: they are read one after the other, first what is urgent in all of them.
+ * street, too: they are read one after the other, first what is urgent in all of them, then what is
+ * about special groups in all of them.
  */
 #include "engine/api/api_private.h"
 #include "engine/api/worker_areas.h"
@@ -99,7 +100,7 @@ static void park(struct poll *poll)
 
 static size_t part_count(const struct poll *poll)
 {
-    return poll->where.count == 1 ? 1 : 2 * poll->where.count;
+    return poll->where.count == 1 ? 1 : ORDER_QUEUE_COUNT * poll->where.count;
 }
 
 static void read_part(struct poll *poll);
@@ -131,12 +132,10 @@ static void on_queue(void *ctx, const struct span *answers, size_t count, const 
 static void read_part(struct poll *poll)
 {
     const size_t count = poll->where.count;
-    const enum orders_part part = count == 1           ? ORDERS_BOTH
-                                  : poll->part < count ? ORDERS_URGENT
-                                                       : ORDERS_NORMAL;
+    const unsigned queues = count == 1 ? ORDERS_ALL : 1U << (QUEUE_URGENT - poll->part / count);
     struct err err = {0};
     if (orders_read_queue(poll->api->redis, poll->where.areas[poll->part % count],
-                          poll->where.worker, part, poll->most - poll->found, on_queue, poll,
+                          poll->where.worker, queues, poll->most - poll->found, on_queue, poll,
                           &err) < 0)
         answer_error(poll, &err);
     else

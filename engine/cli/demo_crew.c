@@ -8,12 +8,12 @@
 
 enum { LOOK_MS = 20, TAKE_AT_ONCE = 100 };
 
-/* The two streams that a worker has in one community. */
+/* The streams that a worker has in one community. */
 struct desk {
     struct demo_crew *crew;
     size_t index; /* of the worker */
     struct span id;
-    struct key urgent, normal;
+    struct key queues[ORDER_QUEUE_COUNT];
     bool joined;  /* its consumer groups exist */
     bool reading; /* an XREADGROUP is under way */
 };
@@ -47,24 +47,31 @@ static void on_joined(void *ctx, const struct reply *reply, const struct err *er
 
 static void join(struct desk *w)
 {
-    const struct key *keys[2] = {&w->normal, &w->urgent};
-    for (size_t i = 0; i < 2; i++) {
-        const struct span argv[] = {SPAN("XGROUP"),  SPAN("CREATE"), key_span(keys[i]),
+    for (size_t i = 0; i < ORDER_QUEUE_COUNT; i++) {
+        const struct span argv[] = {SPAN("XGROUP"),  SPAN("CREATE"), key_span(&w->queues[i]),
                                     SPAN("workers"), SPAN("0"),      SPAN("MKSTREAM")};
         (void)redis_command(w->crew->redis, argv[2], sizeof(argv) / sizeof(argv[0]), argv,
-                            i == 0 ? ignore : on_joined, w, NULL);
+                            i + 1 < ORDER_QUEUE_COUNT ? ignore : on_joined, w, NULL);
     }
 }
 
+static enum order_queue queue_of(const struct desk *w, struct span stream)
+{
+    enum order_queue queue = QUEUE_ORDINARY;
+    while (queue < QUEUE_URGENT && !span_eq(stream, key_span(&w->queues[queue])))
+        queue++;
+    return queue;
+}
+
 /* [entry id, [field, value, ...]]: the order's id is the value of "id". */
-static void find(struct desk *w, struct span stream, const struct reply *entry)
+static void find(struct desk *w, enum order_queue queue, const struct reply *entry)
 {
     const struct reply *fields = reply_at(entry, 1);
     for (size_t i = 0; i + 1 < reply_size(fields); i += 2) {
         if (!span_eq(reply_span(reply_at(fields, i)), SPAN("id")))
             continue;
         w->crew->options.on_queued(w->crew->options.ctx, reply_span(reply_at(fields, i + 1)),
-                                   w->index, span_eq(stream, key_span(&w->urgent)));
+                                   w->index, queue);
     }
 }
 
@@ -78,7 +85,7 @@ static void on_read(void *ctx, const struct reply *reply, const struct err *err)
         const struct reply *stream = reply_at(reply, s);
         const struct reply *entries = reply_at(stream, 1);
         for (size_t i = 0; i < reply_size(entries); i++)
-            find(w, reply_span(reply_at(stream, 0)), reply_at(entries, i));
+            find(w, queue_of(w, reply_span(reply_at(stream, 0))), reply_at(entries, i));
     }
 }
 
@@ -86,12 +93,21 @@ static void read_queue(struct desk *w)
 {
     char most[16];
     (void)snprintf(most, sizeof(most), "%d", TAKE_AT_ONCE);
-    const struct span argv[] = {
-        SPAN("XREADGROUP"),   SPAN("GROUP"),  SPAN("workers"), w->id,
-        SPAN("COUNT"),        span_str(most), SPAN("STREAMS"), key_span(&w->urgent),
-        key_span(&w->normal), SPAN(">"),      SPAN(">")};
-    w->reading = redis_command(w->crew->redis, key_span(&w->urgent), sizeof(argv) / sizeof(argv[0]),
-                               argv, on_read, w, NULL) == 0;
+    const struct span argv[] = {SPAN("XREADGROUP"),
+                                SPAN("GROUP"),
+                                SPAN("workers"),
+                                w->id,
+                                SPAN("COUNT"),
+                                span_str(most),
+                                SPAN("STREAMS"),
+                                key_span(&w->queues[QUEUE_URGENT]),
+                                key_span(&w->queues[QUEUE_SPECIAL]),
+                                key_span(&w->queues[QUEUE_ORDINARY]),
+                                SPAN(">"),
+                                SPAN(">"),
+                                SPAN(">")};
+    w->reading = redis_command(w->crew->redis, key_span(&w->queues[QUEUE_URGENT]),
+                               sizeof(argv) / sizeof(argv[0]), argv, on_read, w, NULL) == 0;
 }
 
 static void on_look(uv_timer_t *timer)
@@ -128,12 +144,11 @@ static size_t seat_workers(struct demo_crew *crew, struct desk *desks)
         for (size_t area = 0; area < directory_area_count(directory); area++) {
             if (!works_for(directory, home, area, &community))
                 continue;
-            if (desks != NULL)
-                desks[count] = (struct desk){.crew = crew,
-                                             .index = i,
-                                             .id = id,
-                                             .urgent = key_queue(community, id, true),
-                                             .normal = key_queue(community, id, false)};
+            if (desks != NULL) {
+                desks[count] = (struct desk){.crew = crew, .index = i, .id = id};
+                for (enum order_queue queue = 0; queue < ORDER_QUEUE_COUNT; queue++)
+                    desks[count].queues[queue] = key_queue(community, id, queue);
+            }
             count++;
         }
     }

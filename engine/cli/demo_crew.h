@@ -1,7 +1,7 @@
 /*
- * demo_crew: the queues of the simulated workers. Each worker reads the two streams of its
+ * demo_crew: the queues of the simulated workers. Each worker reads the three streams of its
  * community as any Redis client of a grid worker's backend would (XGROUP CREATE, XREADGROUP; see
- * README, "The queue contract"), urgent first; those of a street's triage read the queues that they
+ * README, "The queue contract"), in the order that is said there; those of a street's triage read the queues that they
  * have in the street's communities too. What is read stays there until the engine takes it out,
  * when somebody has accepted the order.
  */
@@ -11,6 +11,7 @@
 #include "engine/base/err.h"
 #include "engine/base/span.h"
 #include "engine/model/directory.h"
+#include "engine/model/order.h"
 #include "engine/store/redis.h"
 
 #include <uv.h>
@@ -22,7 +23,7 @@ struct demo_crew_options {
     struct redis_target target;
     const struct directory *directory;
     /* A worker found an order in its queue. */
-    void (*on_queued)(void *ctx, struct span id, size_t worker, bool urgent);
+    void (*on_queued)(void *ctx, struct span id, size_t worker, enum order_queue queue);
     void *ctx;
 };
 

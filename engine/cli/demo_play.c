@@ -142,10 +142,10 @@ static void on_refused(void *ctx, size_t i, int status, struct span body)
                       status, SPAN_ARG(span_sub(body, 0, 300)));
 }
 
-static void on_queued(void *ctx, struct span id, size_t worker, bool urgent)
+static void on_queued(void *ctx, struct span id, size_t worker, enum order_queue queue)
 {
     struct play *d = ctx;
-    demo_report_queued(d->report, worker, urgent);
+    demo_report_queued(d->report, worker, queue);
     demo_day_queued(d->day, id, worker);
 }
 

@@ -21,14 +21,14 @@ struct rows {
     size_t count;
 };
 
-struct queue {
-    uint64_t normal, urgent;
+struct queues {
+    uint64_t all, by[ORDER_QUEUE_COUNT];
 };
 
 struct demo_report {
     const struct directory *directory;
     struct rows categories, urgencies, kinds, routes;
-    struct queue *queues; /* by worker */
+    struct queues *queues; /* by worker */
     uint64_t reviews, pending;
     int64_t started_ms;
     int64_t open;
@@ -117,12 +117,10 @@ void demo_report_answer(struct demo_report *report, int status, struct json answ
         report->reviews++;
 }
 
-void demo_report_queued(struct demo_report *report, size_t worker, bool urgent)
+void demo_report_queued(struct demo_report *report, size_t worker, enum order_queue queue)
 {
-    if (urgent)
-        report->queues[worker].urgent++;
-    else
-        report->queues[worker].normal++;
+    report->queues[worker].all++;
+    report->queues[worker].by[queue]++;
 }
 
 static bool is_quiet(const struct demo_hour *hour)
@@ -197,21 +195,22 @@ static void print_queues(struct demo_report *report)
 {
     const size_t workers = directory_worker_count(report->directory);
     size_t used = 0;
-    printf("  queues (the %d fullest)%*snormal  urgent\n", QUEUES_SHOWN, 9, "");
+    printf("  queues (the %d fullest)%*snormal special  urgent\n", QUEUES_SHOWN, 9, "");
     for (size_t i = 0; i < workers; i++)
-        used += report->queues[i].normal + report->queues[i].urgent > 0;
+        used += report->queues[i].all > 0;
     for (size_t n = 0; n < QUEUES_SHOWN && n < used; n++) {
         size_t best = 0;
         for (size_t i = 1; i < workers; i++) {
-            const struct queue *q = &report->queues[i], *b = &report->queues[best];
-            if (q->normal + q->urgent > b->normal + b->urgent)
+            if (report->queues[i].all > report->queues[best].all)
                 best = i;
         }
         struct span id, community;
         directory_worker_at(report->directory, best, &id, &community);
-        printf("    %-12.*s %-17.*s%8" PRIu64 "%8" PRIu64 "\n", SPAN_ARG(id), SPAN_ARG(community),
-               report->queues[best].normal, report->queues[best].urgent);
-        report->queues[best] = (struct queue){0, 0};
+        const struct queues *q = &report->queues[best];
+        printf("    %-12.*s %-17.*s%8" PRIu64 "%8" PRIu64 "%8" PRIu64 "\n", SPAN_ARG(id),
+               SPAN_ARG(community), q->by[QUEUE_ORDINARY], q->by[QUEUE_SPECIAL],
+               q->by[QUEUE_URGENT]);
+        report->queues[best] = (struct queues){0};
     }
     printf("    %zu of %zu queues were used\n", used, workers);
 }

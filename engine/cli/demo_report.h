@@ -22,7 +22,7 @@ void demo_report_serving(struct demo_report *report, int port, int speed);
 /* An answer of the engine (201 with the order, 202 with its id). */
 void demo_report_answer(struct demo_report *report, int status, struct json answer);
 /* An order came into a worker's queue. */
-void demo_report_queued(struct demo_report *report, size_t worker, bool urgent);
+void demo_report_queued(struct demo_report *report, size_t worker, enum order_queue queue);
 /* What happened in the hour that begins then; a quiet one is left out. To be told in their order. */
 void demo_report_hour(struct demo_report *report, int64_t at, const struct demo_hour *hour);
 

@@ -160,3 +160,10 @@ bool order_step_bounded(enum order_step step)
         return true;
     }
 }
+
+enum order_queue order_queue(bool urgent, bool special)
+{
+    if (urgent)
+        return QUEUE_URGENT;
+    return special ? QUEUE_SPECIAL : QUEUE_ORDINARY;
+}

@@ -159,6 +159,14 @@ bool order_step_allowed(enum order_step step, bool resident, enum order_state st
  * answers something that happens a few times only. */
 bool order_step_bounded(enum order_step step);
 
+/* Which of a worker's queues an order waits in, for as long as it lives; a higher one is read before a
+ * lower, and within one the order of arrival counts. */
+enum order_queue { QUEUE_ORDINARY, QUEUE_SPECIAL, QUEUE_URGENT, ORDER_QUEUE_COUNT };
+
+/* The queue of an order with these marks (see struct order). functions.lua says the same of the two
+ * fields of the order's hash. */
+enum order_queue order_queue(bool urgent, bool special);
+
 /* All that is decided about a complaint at ingest. Spans borrow from the complaint, the verdict and
  * the policy. */
 struct order {
@@ -168,8 +176,9 @@ struct order {
     struct route route;
     struct sla_deadlines deadlines;
     int64_t created_at;
-    bool triage; /* it waits for a review with the head, not with its first post */
-    bool urgent; /* goes to the worker's urgent queue: red, or a special group at yellow or above */
+    bool triage;  /* it waits for a review with the head, not with its first post */
+    bool special; /* it is about somebody of a special group (rules/tags.yaml) */
+    bool urgent;  /* red, or special at yellow or above */
 };
 
 #endif

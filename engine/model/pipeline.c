@@ -2,17 +2,21 @@
 
 #include "engine/base/utf.h"
 
-/* A resident of a special group goes first among equals from this level on. */
+/* The tag that rules/tags.yaml gives to matters of somebody of a special group. */
 static const struct span special_group = {"special_group", sizeof "special_group" - 1};
 
-static bool is_urgent(const struct verdict *verdict)
+static bool is_special(const struct verdict *verdict)
 {
-    if (verdict->urgency == URGENCY_RED)
-        return true;
     for (size_t i = 0; i < verdict->tag_count; i++)
         if (span_eq(verdict->tags[i], special_group))
-            return verdict->urgency >= URGENCY_YELLOW;
+            return true;
     return false;
+}
+
+/* A special group's yellow is as good as red: who cannot help themselves do not wait. */
+static bool is_urgent(const struct verdict *verdict, bool special)
+{
+    return verdict->urgency >= (special ? URGENCY_YELLOW : URGENCY_RED);
 }
 
 /* The values are not repeated in the message: a resident's words may stand in any field. */
@@ -78,7 +82,8 @@ int pipeline_run(const struct policy *policy, struct rules_scratch *scratch,
         sla_deadlines(policy_sla(policy), policy_calendar(policy), order->verdict.sla, now);
     order->complaint = complaint;
     order->created_at = now;
-    order->urgent = is_urgent(&order->verdict);
+    order->special = is_special(&order->verdict);
+    order->urgent = is_urgent(&order->verdict, order->special);
     id_make(&order->id, order->route.community, now);
     return 0;
 }

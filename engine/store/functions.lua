@@ -311,7 +311,7 @@ local function plan(key, argv, first, at)
 end
 
 -- Puts the order into a worker's queue, with what the entry said at its creation.
-local ENTRY = {'urgency', 'category', 'kind', 'grid', 'created_at', 'respond_by'}
+local ENTRY = {'urgency', 'category', 'kind', 'grid', 'created_at', 'respond_by', 'special'}
 
 local function requeue(key, queue, changes)
   local community, ulid = string.match(key, '^jiesu:{([^}]*)}:order:(.*)$')
@@ -465,13 +465,28 @@ local function list(order, level, rose_at, state)
   end
 end
 
+-- Which of a worker's queues the order belongs in. No step changes it: a review corrects the category, not how urgent
+-- the text was nor whom it is about.
+local function queue_class(held)
+  return held.urgent == '1' and ':urgent' or held.special == '1' and ':special' or ''
+end
+
+-- Whether it is in one of the worker's queues: of an engine before version 5 that may be another one.
+local function is_queued(entries, queues)
+  for _, class in ipairs({':urgent', ':special', ''}) do
+    if has_word(entries, ' ', queues .. class) then return true end
+  end
+  return false
+end
+
 -- Puts the order into the holder's queue and takes it out of those it is in, as `queued` says. Returns an error, or
 -- nothing; what comes of it is in changes.
 local function move(order, held, changes, prefix, holder, queued, left)
   local entries, new = held.entries, nil
   if queued then -- first, because it may fail
-    local queue = prefix .. 'q:' .. holder .. (held.urgent == '1' and ':urgent' or '')
-    if queued ~= 'also' or not has_word(entries, ' ', queue) then
+    local queues = prefix .. 'q:' .. holder
+    if queued ~= 'also' or not is_queued(entries, queues) then
+      local queue = queues .. queue_class(held)
       local entry = requeue(order, queue, changes)
       if entry.err then
         return entry

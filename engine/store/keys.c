@@ -66,12 +66,13 @@ struct key key_alias(const struct id *id)
     return key;
 }
 
-struct key key_queue(struct span community, struct span worker, bool urgent)
+struct key key_queue(struct span community, struct span worker, enum order_queue which)
 {
+    static const char *const classes[ORDER_QUEUE_COUNT] = {
+        [QUEUE_ORDINARY] = "", [QUEUE_SPECIAL] = ":special", [QUEUE_URGENT] = ":urgent"};
     struct key key = community_key(community, SPAN("q:"));
     add(&key, worker);
-    if (urgent)
-        add(&key, SPAN(":urgent"));
+    add(&key, span_str(classes[which]));
     return key;
 }
 

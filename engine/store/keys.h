@@ -3,7 +3,8 @@
  *
  *   jiesu:{<community>}:order:<ulid>         hash: one work order
  *   jiesu:{<community>}:q:<worker>           stream, group "workers": the worker's queue
- *   jiesu:{<community>}:q:<worker>:urgent    the same, read first
+ *   jiesu:{<community>}:q:<worker>:urgent    the same for what is urgent, read first
+ *   jiesu:{<community>}:q:<worker>:special   the same for what is about special groups, read next
  *   jiesu:{<community>}:notices:<worker>     stream: what the worker is told, the newest thousand or so
  *   jiesu:{<community>}:due                  sorted set: ULID by when the engine must look at it next (ms)
  *   jiesu:{<community>}:idx:warning:<level>  sorted set: ULID of the open orders of that warning level by when it
@@ -38,6 +39,7 @@
 #include "engine/base/span.h"
 #include "engine/model/clocks.h"
 #include "engine/model/id.h"
+#include "engine/model/order.h"
 
 #include <stdbool.h>
 
@@ -54,7 +56,7 @@ struct key key_order(const struct id *id);
 /* The other way: 0 and the id when key is an order's, else -1. */
 int key_parse_order(struct span key, struct id *id);
 struct key key_alias(const struct id *id);
-struct key key_queue(struct span community, struct span worker, bool urgent);
+struct key key_queue(struct span community, struct span worker, enum order_queue which);
 struct key key_due(struct span community);
 /* level is not WARNING_NONE. */
 struct key key_warned(struct span community, enum warning level);

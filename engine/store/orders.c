@@ -201,29 +201,30 @@ static void queue_answered(void *ctx, const struct reply *reply, const struct er
 }
 
 int orders_read_queue(struct redis *redis, struct span community, struct span worker,
-                      enum orders_part part, size_t most, orders_queue *got, void *ctx,
-                      struct err *err)
+                      unsigned queues, size_t most, orders_queue *got, void *ctx, struct err *err)
 {
-    char number[24];
-    struct span argv[7];
-    size_t argc = 0;
-    struct key urgent = key_queue(community, worker, true);
-    struct key normal = key_queue(community, worker, false);
+    char count[24], number[24];
+    struct key keys[ORDER_QUEUE_COUNT];
+    struct span argv[3 + ORDER_QUEUE_COUNT + 2];
+    size_t argc = 3;
     struct queue *queue = mem_alloc(sizeof(*queue));
     if (queue == NULL)
         return err_set(err, ERR_NOMEM, "no memory to read the queue of a worker");
     *queue = (struct queue){got, ctx};
+    for (size_t which = ORDER_QUEUE_COUNT; which-- > 0;) {
+        if ((queues & 1U << which) == 0)
+            continue;
+        keys[which] = key_queue(community, worker, (enum order_queue)which);
+        argv[argc++] = key_span(&keys[which]);
+    }
+    snprintf(count, sizeof(count), "%zu", argc - 3);
     snprintf(number, sizeof(number), "%zu", most);
-    argv[argc++] = SPAN("FCALL");
-    argv[argc++] = SPAN("jiesu_queue");
-    argv[argc++] = part == ORDERS_BOTH ? SPAN("2") : SPAN("1");
-    if (part != ORDERS_NORMAL)
-        argv[argc++] = key_span(&urgent);
-    if (part != ORDERS_URGENT)
-        argv[argc++] = key_span(&normal);
+    argv[0] = SPAN("FCALL");
+    argv[1] = SPAN("jiesu_queue");
+    argv[2] = span_str(count);
     argv[argc++] = worker;
     argv[argc++] = span_str(number);
-    if (redis_command(redis, key_span(&urgent), argc, argv, queue_answered, queue, err) != 0) {
+    if (redis_command(redis, argv[3], argc, argv, queue_answered, queue, err) != 0) {
         mem_free(queue);
         return -1;
     }

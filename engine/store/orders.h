@@ -8,6 +8,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/span.h"
 #include "engine/model/id.h"
+#include "engine/model/order.h"
 #include "engine/store/redis.h"
 
 #include <stddef.h>
@@ -35,16 +36,15 @@ typedef void orders_got(void *ctx, const struct order_view *view, const struct e
 int orders_get(struct redis *redis, const struct id *id, orders_got *got, void *ctx,
                struct err *err);
 
-/* Each answer is the JSON given at creation; urgent orders first, then by age. */
+/* Each answer is the JSON given at creation; queue by queue, the highest first, then by arrival. */
 typedef void orders_queue(void *ctx, const struct span *answers, size_t count,
                           const struct err *err);
-/* Which of a worker's two streams is read. */
-enum orders_part { ORDERS_BOTH, ORDERS_URGENT, ORDERS_NORMAL };
-/* What the worker has not accepted yet, at most `most` orders, delivered to it as consumer
- * `worker`. */
+/* All queues of a worker, as a set. */
+enum { ORDERS_ALL = (1 << ORDER_QUEUE_COUNT) - 1 };
+/* What the worker has not accepted yet of these queues (a bit set of order_queue, not empty), at most
+ * `most` orders, delivered to it as consumer `worker`. */
 int orders_read_queue(struct redis *redis, struct span community, struct span worker,
-                      enum orders_part part, size_t most, orders_queue *got, void *ctx,
-                      struct err *err);
+                      unsigned queues, size_t most, orders_queue *got, void *ctx, struct err *err);
 
 /* Reads the fields of an order's hash (the reply to HGETALL): 1, 0 when there is no such order, -1
  * when it is not an order's hash. Of a history longer than ORDERS_HISTORY the newest entries are

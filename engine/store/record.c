@@ -107,6 +107,8 @@ static int64_t push_entry(struct record *record, const struct record_order *orde
     push_field(record, "created_at", created_at);
     if (respond_by.len > 0)
         push_field(record, "respond_by", respond_by);
+    if (order->special)
+        push_field(record, "special", SPAN("1"));
     return (int64_t)(record->argc - before) / 2;
 }
 
@@ -190,7 +192,8 @@ int record_create(struct record *record, const struct record_order *order, struc
     _Static_assert(CREATE_KEYS == 4, "said here in text, and in record_claim_create");
     push(record, SPAN("4"));
     push_key(record, scratch, key_order(&record->id));
-    push_key(record, scratch, key_queue(community, order->worker, order->urgent));
+    push_key(record, scratch,
+             key_queue(community, order->worker, order_queue(order->urgent, order->special)));
     push_key(record, scratch, key_due(community));
     push_key(record, scratch, key_events(community));
     push_key(record, scratch, key_wake(community, order->worker));

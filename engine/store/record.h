@@ -46,7 +46,7 @@ struct record_order {
     struct span department, street;      /* may be empty */
     const struct span *tags;
     size_t tag_count;
-    bool urgent;
+    bool urgent;  /* this and the next say into which of a worker's queues it goes (order_queue) */
     bool special; /* somebody of a special group */
     bool triage;  /* it waits for a review with the head */
     int64_t created_at;

@@ -86,11 +86,23 @@ static void on_entry(void *ctx, const struct reply *reply, const struct err *err
     ended(c);
 }
 
+/* "jiesu:{<community>}:q:<worker>" of any of the worker's queues. */
+static struct span worker_of(struct span queue)
+{
+    static const char *const classes[] = {":urgent", ":special"};
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        if (span_ends(queue, span_str(classes[i])))
+            return span_sub(queue, 0, queue.len - strlen(classes[i]));
+    }
+    return queue;
+}
+
+/* A worker has an order in one of its queues only. */
 static bool named_before(const struct reader *reader, struct span queue)
 {
     struct span list = span_of(reader->entries, (size_t)(queue.ptr - reader->entries));
     while (list.len > 0) {
-        if (span_eq(span_cut(&list, ' '), queue))
+        if (span_eq(worker_of(span_cut(&list, ' ')), worker_of(queue)))
             return true;
     }
     return false;

@@ -168,6 +168,16 @@ static void allowed_is_for_staff_or_residents(void **state)
     assert_false(order_state_ended(ORDER_RESOLVED) || order_state_ended(ORDER_AWAITING));
 }
 
+static void special_groups_go_before_their_equals(void **state)
+{
+    (void)state;
+    assert_int_equal(order_queue(false, false), QUEUE_ORDINARY);
+    assert_int_equal(order_queue(false, true), QUEUE_SPECIAL);
+    assert_int_equal(order_queue(true, false), QUEUE_URGENT);
+    assert_int_equal(order_queue(true, true), QUEUE_URGENT);
+    assert_true(QUEUE_ORDINARY < QUEUE_SPECIAL && QUEUE_SPECIAL < QUEUE_URGENT);
+}
+
 static void sources_have_names(void **state)
 {
     (void)state;
@@ -187,9 +197,12 @@ static void sources_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(states_have_names),  cmocka_unit_test(steps_follow_the_table),
-        cmocka_unit_test(holders_steps),      cmocka_unit_test(allowed_is_for_staff_or_residents),
+        cmocka_unit_test(states_have_names),
+        cmocka_unit_test(steps_follow_the_table),
+        cmocka_unit_test(holders_steps),
+        cmocka_unit_test(allowed_is_for_staff_or_residents),
         cmocka_unit_test(sources_have_names),
+        cmocka_unit_test(special_groups_go_before_their_equals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,20 +158,23 @@ static void who_goes_first(void **state)
     static const struct {
         const char *text;
         enum urgency urgency;
-        bool urgent;
+        bool special;
+        enum order_queue queue;
     } rows[] = {
-        {"垃圾没人清", URGENCY_BLUE, false},
-        {"着火了", URGENCY_RED, true},
-        {"停水三天", URGENCY_YELLOW, false},
-        {"独居老人家停水三天", URGENCY_YELLOW, true},
-        {"凌晨停水三天，独居老人", URGENCY_YELLOW, true}, /* a second tag */
-        {"凌晨停水三天", URGENCY_YELLOW, false},          /* another tag alone */
-        {"独居老人家门口的垃圾", URGENCY_BLUE, false},
+        {"垃圾没人清", URGENCY_BLUE, false, QUEUE_ORDINARY},
+        {"独居老人家门口的垃圾", URGENCY_BLUE, true, QUEUE_SPECIAL},
+        {"停水三天", URGENCY_YELLOW, false, QUEUE_ORDINARY},
+        {"独居老人家停水三天", URGENCY_YELLOW, true, QUEUE_URGENT},
+        {"着火了", URGENCY_RED, false, QUEUE_URGENT},
+        {"独居老人家着火了", URGENCY_RED, true, QUEUE_URGENT},
+        {"凌晨停水三天，独居老人", URGENCY_YELLOW, true, QUEUE_URGENT}, /* a second tag */
+        {"凌晨停水三天", URGENCY_YELLOW, false, QUEUE_ORDINARY},        /* another tag alone */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct complaint complaint = {.text = span_str(rows[i].text)};
         struct order order = run(&complaint);
-        if (order.verdict.urgency != rows[i].urgency || order.urgent != rows[i].urgent)
+        if (order.verdict.urgency != rows[i].urgency || order.special != rows[i].special ||
+            order_queue(order.urgent, order.special) != rows[i].queue)
             fail_msg("%s", rows[i].text);
     }
 }

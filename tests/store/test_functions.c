@@ -312,6 +312,62 @@ static void test_hand_over(void **state)
     assert_string_equal(ask("XLEN jiesu:{c1}:notices:w3"), "1");
 }
 
+/* Into whichever worker's queues an order goes, it goes into the one of its class, and into no other. */
+static void test_class_of_queue(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *marks, *class;
+    } rows[] = {
+        {"other 1", ""},
+        {"special 1", ":special"},
+        {"urgent 1", ":urgent"},
+        {"urgent 1 special 1", ":urgent"},
+    };
+    enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+    static const char *const steps[] = {
+        "hand_over e1 engine '' any dispatched '' 100 '' 0 '' +w2 '' 900 {} ''",
+        "transfer t1 station w9 any dispatched '' 100 '' 0 '' w2 '' @ {} ''",
+        "return r1 worker w1 holder dispatched '' 100 '' 0 '' > '' @ {} ''",
+        "reopen o1 resident '' any dispatched '' 100 '' 0 '' = '' @ {} ''",
+        "review v1 station w9 any dispatched '' 100 '' 0 '' '' '' @ {} '' go '' <",
+    };
+    for (size_t i = 0; i < ROWS * sizeof(steps) / sizeof(steps[0]); i++) {
+        const char *marks = rows[i % ROWS].marks, *class = rows[i % ROWS].class;
+        char words[256];
+        ask("FLUSHALL");
+        create("X", "w1:before");
+        snprintf(words, sizeof(words), "HSET " ORDER "X posts w1\tw2 %s", marks);
+        ask(words);
+        snprintf(words, sizeof(words), STEP "%s", steps[i / ROWS]);
+        assert_string_equal(ask(words), "done\ndispatched\n2");
+        char holder[8];
+        snprintf(holder, sizeof(holder), "%s", ask("HGET " ORDER "X worker"));
+        for (size_t other = 0; other < ROWS - 1; other++) {
+            snprintf(words, sizeof(words), "XLEN jiesu:{c1}:q:%s%s", holder, rows[other].class);
+            assert_string_equal(ask(words), strcmp(rows[other].class, class) == 0 ? "1" : "0");
+        }
+        snprintf(words, sizeof(words), "XRANGE jiesu:{c1}:q:%s%s - +", holder, class);
+        assert_int_equal(strstr(ask(words), "special\n1") != NULL,
+                         strstr(marks, "special") != NULL);
+    }
+}
+
+/* What an engine before version 5 put among a worker's ordinary orders is not put among the special ones as well, until
+ * it leaves that queue. */
+static void test_queued_before_there_were_classes(void **state)
+{
+    (void)state;
+    create("X", "w2");
+    ask("HSET " ORDER "X special 1");
+    ask(STEP "hand_over e1 engine '' any dispatched '' 100 '' 0 '' +w2 '' 900 {} ''");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2"), "1");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2:special"), "0");
+    ask(STEP "reopen o1 resident '' any dispatched '' 100 '' 0 '' = '' @ {} ''");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2"), "0");
+    assert_string_equal(ask("XLEN jiesu:{c1}:q:w2:special"), "1");
+}
+
 /* Whoever is named is told, and old notices go. */
 static void test_notices(void **state)
 {
@@ -387,7 +443,8 @@ static void test_refusals_are_bounded(void **state)
     assert_string_equal(ask("HLEN " ORDER "X"), "6");
 }
 
-#define QUEUE "FCALL jiesu_queue 2 jiesu:{c1}:q:w1:urgent jiesu:{c1}:q:w1 w1 "
+#define QUEUE \
+    "FCALL jiesu_queue 3 jiesu:{c1}:q:w1:urgent jiesu:{c1}:q:w1:special jiesu:{c1}:q:w1 w1 "
 
 static void test_queue(void **state)
 {
@@ -395,10 +452,20 @@ static void test_queue(void **state)
     assert_string_equal(ask(QUEUE "10"), "");
     create("A", "w1");
     create("B", "w1");
+    create("S", "w1:special");
+    create("T", "w1:special");
+    assert_string_equal(ask(QUEUE "3"), "{\"id\":\"c1.S\"}\n{\"id\":\"c1.T\"}\n{\"id\":\"c1.A\"}");
     create("U", "w1:urgent");
-    assert_string_equal(ask(QUEUE "2"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.A\"}");
+    create("V", "w1:urgent");
+    assert_string_equal(ask(QUEUE "2"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.V\"}");
     /* Those are delivered now, and come again with the rest. */
-    assert_string_equal(ask(QUEUE "10"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.A\"}\n{\"id\":\"c1.B\"}");
+    assert_string_equal(ask(QUEUE "10"), "{\"id\":\"c1.U\"}\n{\"id\":\"c1.V\"}\n{\"id\":\"c1.S\"}\n"
+                                         "{\"id\":\"c1.T\"}\n{\"id\":\"c1.A\"}\n{\"id\":\"c1.B\"}");
+    for (const char *ulid = "STV"; *ulid != '\0'; ulid++) {
+        char words[64];
+        snprintf(words, sizeof(words), "DEL " ORDER "%c", *ulid);
+        ask(words);
+    }
     ask("FCALL jiesu_step 3 " ORDER "U jiesu:{c1}:due jiesu:{c1}:events accept a1 worker w1 taker "
         "dispatched accepted 100 '' 0 '' '' '' - {} ''");
     ask("DEL " ORDER "A");
@@ -625,6 +692,8 @@ int main(void)
         T(test_older_form),
         T(test_older_order),
         T(test_hand_over),
+        T(test_class_of_queue),
+        T(test_queued_before_there_were_classes),
         T(test_notices),
         T(test_events),
         T(test_due),

@@ -20,8 +20,9 @@ static void test_names(void **state)
     assert_int_equal(id_parse(SPAN("c-1.01ARZ3NDEKTSV4RRFFQ69G5FAV"), &id), 0);
     assert_key(key_order(&id), "jiesu:{c-1}:order:01ARZ3NDEKTSV4RRFFQ69G5FAV");
     assert_key(key_alias(&id), "jiesu:{c-1}:alias:01ARZ3NDEKTSV4RRFFQ69G5FAV");
-    assert_key(key_queue(SPAN("c1"), SPAN("w1"), false), "jiesu:{c1}:q:w1");
-    assert_key(key_queue(SPAN("c1"), SPAN("w1"), true), "jiesu:{c1}:q:w1:urgent");
+    assert_key(key_queue(SPAN("c1"), SPAN("w1"), QUEUE_ORDINARY), "jiesu:{c1}:q:w1");
+    assert_key(key_queue(SPAN("c1"), SPAN("w1"), QUEUE_SPECIAL), "jiesu:{c1}:q:w1:special");
+    assert_key(key_queue(SPAN("c1"), SPAN("w1"), QUEUE_URGENT), "jiesu:{c1}:q:w1:urgent");
     assert_key(key_due(SPAN("c1")), "jiesu:{c1}:due");
     assert_key(key_open(SPAN("c1")), "jiesu:{c1}:open");
     assert_key(key_idle(SPAN("c1")), "jiesu:{c1}:idle");
@@ -73,7 +74,7 @@ static void test_longest(void **state)
     struct id id;
     id_make(&id, longest, 0);
     assert_true(key_order(&id).len < KEY_BYTES);
-    assert_true(key_queue(longest, longest, true).len < KEY_BYTES);
+    assert_true(key_queue(longest, longest, QUEUE_SPECIAL).len < KEY_BYTES);
     assert_true(key_wake(longest, longest).len < KEY_BYTES);
 }
 

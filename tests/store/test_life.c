@@ -95,7 +95,7 @@ struct subject {
     struct id id;
     struct life life;
     int64_t now; /* time passes, whatever happens */
-    bool urgent;
+    bool urgent, special;
     bool queued[WORKERS]; /* whose queue it is in */
     enum warning warned;  /* the highest level that the engine warned of */
     int64_t rose_at;      /* and when it did */
@@ -139,7 +139,9 @@ static void subject_begin(struct subject *s, struct random *random)
     const struct span worker = span_str(workers[triage ? 3 : 0]);
     for (size_t i = 0; i < POSTS; i++)
         posts[i] = span_str(workers[i]);
-    *s = (struct subject){.now = BEGAN, .urgent = random_below(random, 2) == 0};
+    *s = (struct subject){.now = BEGAN,
+                          .urgent = random_below(random, 3) == 0,
+                          .special = random_below(random, 2) == 0};
     id_make(&s->id, SPAN("bihu"), BEGAN);
     life_begin(&s->life, BEGAN, deadlines.by, worker);
     memcpy(s->life.posts, posts, sizeof(posts));
@@ -161,6 +163,7 @@ static void subject_begin(struct subject *s, struct random *random)
                                   .kind = SPAN("complaint"),
                                   .class_name = class_name,
                                   .urgent = s->urgent,
+                                  .special = s->special,
                                   .triage = triage,
                                   .created_at = BEGAN,
                                   .due_at = watch_next(&order, policy, BEGAN),
@@ -389,14 +392,13 @@ static void compare_steps(const struct watch_order *got, const struct watch_orde
 static void compare_queues(const struct subject *s)
 {
     for (size_t i = 0; i < WORKERS; i++) {
-        for (int urgent = 0; urgent < 2; urgent++) {
-            const char *there =
-                strstr(ask("XRANGE jiesu:{bihu}:q:%s%s - +", workers[i], urgent ? ":urgent" : ""),
-                       s->id.text);
-            const bool wanted = s->queued[i] && (urgent != 0) == s->urgent;
+        for (enum order_queue which = 0; which < ORDER_QUEUE_COUNT; which++) {
+            const struct key key = key_queue(SPAN("bihu"), span_str(workers[i]), which);
+            const char *there = strstr(ask("XRANGE %s - +", key.text), s->id.text);
+            const bool wanted = s->queued[i] && which == order_queue(s->urgent, s->special);
             if ((there != NULL) != wanted ||
                 (there != NULL && strstr(there + 1, s->id.text) != NULL))
-                fail_msg("%s: queue of %s: %d, not %d", order_state_name(s->life.state), workers[i],
+                fail_msg("%s: %s: %d, not %d", order_state_name(s->life.state), key.text,
                          there != NULL, wanted);
         }
         assert_int_equal(ask_number(ask("HGET jiesu:{bihu}:open %s", workers[i])), held[i]);
@@ -460,7 +462,8 @@ static void follow(struct subject *s, const struct life *before, const struct li
     const bool moved = life->queued_at != before->queued_at || step->step == STEP_TRANSFER ||
                        step->step == STEP_RETURN || step->step == STEP_REOPEN ||
                        step->step == STEP_ESCALATE || step->step == STEP_HAND_OVER ||
-                       (step->step == STEP_REVIEW && before->triage && !life->triage);
+                       (step->step == STEP_REVIEW && before->state == ORDER_DISPATCHED &&
+                        (before->triage || (step->category.len > 0 && !before->red)));
     if (step->step != STEP_HAND_OVER && (moved || life->state != before->state))
         memset(s->queued, 0, sizeof(s->queued));
     if (moved)

@@ -179,13 +179,13 @@ static void seen_end(struct seen *seen)
 }
 
 /* What jiesu_create leaves behind. */
-static struct id order_make(struct seen *seen, bool urgent, const char *answer)
+static struct id order_make(struct seen *seen, enum order_queue which, const char *answer)
 {
     static int made;
     struct id id;
     char entry[24], entries[KEY_BYTES + 32];
     id_make(&id, SPAN("wy-1"), 1700000000000);
-    struct key order = key_order(&id), queue = key_queue(SPAN("wy-1"), SPAN("wang"), urgent);
+    struct key order = key_order(&id), queue = key_queue(SPAN("wy-1"), SPAN("wang"), which);
     snprintf(entry, sizeof(entry), "%d-0", ++made);
     snprintf(entries, sizeof(entries), "%s %s", queue.text, entry);
     COMMAND(seen, SPAN("HSET"), key_span(&order), SPAN("state"), SPAN("dispatched"),
@@ -198,11 +198,11 @@ static struct id order_make(struct seen *seen, bool urgent, const char *answer)
 
 static void make_groups(struct seen *seen)
 {
-    struct key queue[] = {key_queue(SPAN("wy-1"), SPAN("wang"), false),
-                          key_queue(SPAN("wy-1"), SPAN("wang"), true)};
-    for (int i = 0; i < 2; i++)
-        COMMAND(seen, SPAN("XGROUP"), SPAN("CREATE"), key_span(&queue[i]), SPAN("workers"),
-                SPAN("0"), SPAN("MKSTREAM"));
+    for (enum order_queue which = 0; which < ORDER_QUEUE_COUNT; which++) {
+        const struct key queue = key_queue(SPAN("wy-1"), SPAN("wang"), which);
+        COMMAND(seen, SPAN("XGROUP"), SPAN("CREATE"), key_span(&queue), SPAN("workers"), SPAN("0"),
+                SPAN("MKSTREAM"));
+    }
 }
 
 static void test_get(void **state)
@@ -211,7 +211,7 @@ static void test_get(void **state)
     struct seen seen;
     struct id other;
     seen_begin(&seen);
-    struct id id = order_make(&seen, false, "{\"n\":1}");
+    struct id id = order_make(&seen, QUEUE_ORDINARY, "{\"n\":1}");
     assert_int_equal(orders_get(seen.redis, &id, on_order, &seen, NULL), 0);
     await(&seen);
     assert_true(seen.found);
@@ -251,34 +251,38 @@ static void test_queue(void **state)
     (void)state;
     struct seen seen;
     seen_begin(&seen);
-    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 10,
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_ALL, 10,
                                        on_queue, &seen, NULL),
                      0);
     await(&seen);
     assert_int_equal(seen.count, 0); /* no queue is an empty queue */
     assert_int_equal(seen.err.code, ERR_NONE);
     make_groups(&seen);
-    order_make(&seen, false, "a");
-    order_make(&seen, true, "U");
-    order_make(&seen, false, "b");
+    order_make(&seen, QUEUE_ORDINARY, "a");
+    order_make(&seen, QUEUE_SPECIAL, "S");
+    order_make(&seen, QUEUE_ORDINARY, "b");
+    order_make(&seen, QUEUE_URGENT, "U");
     for (int i = 0; i < 2; i++) { /* reading does not take away */
-        assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 10,
+        assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_ALL, 10,
                                            on_queue, &seen, NULL),
                          0);
         await(&seen);
-        assert_string_equal(seen.text, "U a b ");
+        assert_string_equal(seen.text, "U S a b ");
     }
-    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_ALL, 2,
                                        on_queue, &seen, NULL),
                      0);
     await(&seen);
-    assert_string_equal(seen.text, "U a ");
+    assert_string_equal(seen.text, "U S ");
     static const struct {
-        enum orders_part part;
+        unsigned queues;
         const char *text;
-    } parts[] = {{ORDERS_URGENT, "U "}, {ORDERS_NORMAL, "a b "}};
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), parts[i].part,
+    } parts[] = {{1U << QUEUE_URGENT, "U "},
+                 {1U << QUEUE_SPECIAL, "S "},
+                 {1U << QUEUE_ORDINARY, "a b "},
+                 {1U << QUEUE_URGENT | 1U << QUEUE_ORDINARY, "U a b "}};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), parts[i].queues,
                                            10, on_queue, &seen, NULL),
                          0);
         await(&seen);
@@ -286,22 +290,22 @@ static void test_queue(void **state)
     }
     /* The library is lost: so is the connection, and the next one brings it back. */
     test_redis_ask(&seen.server, "FUNCTION FLUSH SYNC");
-    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_ALL, 2,
                                        on_queue, &seen, NULL),
                      0);
     await(&seen);
     assert_int_equal(seen.err.code, ERR_UNAVAILABLE);
     seen.ready = false;
     assert_true(test_run_until(&seen.loop, &seen.ready, PATIENCE_MS));
-    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_ALL, 2,
                                        on_queue, &seen, NULL),
                      0);
     await(&seen);
-    assert_string_equal(seen.text, "U a ");
+    assert_string_equal(seen.text, "U S ");
     /* A key of another type. */
-    struct key urgent = key_queue(SPAN("wy-1"), SPAN("wang"), true);
+    struct key urgent = key_queue(SPAN("wy-1"), SPAN("wang"), QUEUE_URGENT);
     COMMAND(&seen, SPAN("SET"), key_span(&urgent), SPAN("x"));
-    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_ALL, 2,
                                        on_queue, &seen, NULL),
                      0);
     await(&seen);
@@ -378,7 +382,7 @@ static void test_without_redis(void **state)
     assert_int_equal(seen.err.code, ERR_UNAVAILABLE);
     assert_int_equal(orders_get(seen.redis, &id, on_order, &seen, &err), -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
-    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+    assert_int_equal(orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_ALL, 2,
                                        on_queue, &seen, &err),
                      -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
@@ -391,7 +395,7 @@ static void test_memory_short(void **state)
     struct seen seen;
     seen_begin(&seen);
     make_groups(&seen);
-    struct id id = order_make(&seen, false, "a");
+    struct id id = order_make(&seen, QUEUE_ORDINARY, "a");
     bool whole = false;
     for (uint64_t n = 1; !whole; n++) {
         struct err err = {0};
@@ -400,7 +404,7 @@ static void test_memory_short(void **state)
         mem_fail_at(n);
         if (orders_get(seen.redis, &id, on_order, &seen, &err) == 0)
             await(&seen);
-        if (seen.ready && orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_BOTH, 2,
+        if (seen.ready && orders_read_queue(seen.redis, SPAN("wy-1"), SPAN("wang"), ORDERS_ALL, 2,
                                             on_queue, &seen, &err) == 0)
             await(&seen);
         whole = mem_asked() < n;

@@ -155,6 +155,40 @@ for query in '' '?community=nowhere' '?community=bihu&most=0' '?community=bihu&s
     same "examples$query" 400 "$(status)"
 done
 
+# ---- who goes first: what is urgent, then special groups, then the others; in each the order of arrival ----
+placed() { jq -r '"\(.id) \(.assignee.id)"'; }
+ten=""
+for n in 1 2 3 4 5 6 7 8 9 10; do
+    read -r id w < <(post /v1/complaints '{"text":"楼道的路灯不亮","grid":"qingfeng-02"}' | placed)
+    ten+=" $id"
+done
+read -r special w_special < <(post /v1/complaints '{"text":"独居老人家门口的路灯不亮","grid":"qingfeng-02"}' | placed)
+same "all have one worker" "$w" "$w_special"
+first() { get "$URL/v1/workers/$w/queue?most=100" | jq -r '[.orders[].id]|join(" ")'; }
+same "a special group goes first among equals" "$special$ten" "$(first)"
+same "and is marked" "blue special_group" "$(get "$URL/v1/workers/$w/queue?most=1" | jq -r '.orders[0]|"\(.urgency) \(.tags|join(" "))"')"
+redis() { redis-cli -s "$DIR/data/redis/redis.sock" "$@"; }
+same "in its queue too" "$special special 1" "$(redis XRANGE "jiesu:{qingfeng}:q:$w:special" - + |
+    sed -n '/^id$/{n;h};/^special$/{N;H;x;p}' | paste -sd' ')"
+red=$(post /v1/complaints '{"text":"楼道着火了，快来人救命","grid":"qingfeng-02"}' | jq -r .id)
+same "an emergency comes before it" "$red $special$ten" "$(first)"
+second=$(post /v1/complaints '{"text":"我是残疾人，坐轮椅，楼道的路灯不亮","grid":"qingfeng-02"}' | jq -r .id)
+same "the second after the first" "$red $special $second$ten" "$(first)"
+took "accepted and done" 200 accepted "$special" accept "{\"worker\":\"$w\"}"
+took "accepted and done" 200 resolved "$special" resolve "{\"worker\":\"$w\"}"
+post "/v1/complaints/$special/reopen" '{"reason":"not_solved"}' >/dev/null
+same "reopened it goes first again, after who came before" "$red $second $special$ten" "$(first)"
+one=${ten##* }
+for id in "$one" "$special"; do
+    took "transferred" 200 dispatched "$id" transfer "{\"worker\":\"w-qf-01\",\"to\":\"w-qf-09\",\"reason\":\"reassign\"}"
+done
+same "transferred they are gone" "$red $second${ten% *}" "$(first)"
+w=w-qf-09
+same "and the special one is first where they went" "$special $one" "$(first)"
+for id in $ten $red $special $second; do
+    post "/v1/complaints/$id/cancel" '{"reason":"withdrawn"}' >/dev/null
+done
+
 # ---- who has no such step ----
 post "/v1/complaints/$id/accept" '{}' >/dev/null
 same "a resident who accepts" 404 "$(status)"

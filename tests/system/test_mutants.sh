@@ -52,3 +52,4 @@ mutant "whoever leads rates" life.c 's/span_eq(party->caller, step->worker)/step
 mutant "the head rates for whoever could" life.c 's/ && !has_word(step->able, . ., party->caller)//'
 mutant "late without a word" life.c 's/late && !step->explained && /late \&\& step->explained \&\& /'
 mutant "a return resets a clock" life.c 's/life->bounces++;/life->bounces++, life->clocks[CLOCK_RESPOND].due += 1;/'
+mutant "special groups wait among their equals" order.c 's/return special ? QUEUE_SPECIAL : /return /'

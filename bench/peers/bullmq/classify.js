@@ -65,6 +65,12 @@ function route(places, complaint, text) {
   return match === null ? places.triage : places.places.get(match[0]);
 }
 
+// Which of the worker's queues it goes into; null: the one of what is neither urgent nor about a special group.
+function queueClass(level, special) {
+  if (level === 'red' || (level === 'yellow' && special)) return 'urgent';
+  return special ? 'special' : null;
+}
+
 export function decide(rules, complaint, now) {
   const title = complaint.title ? normalise(complaint.title) : '';
   const body = normalise(complaint.text);
@@ -91,7 +97,7 @@ export function decide(rules, complaint, now) {
     community: place.community,
     grid: place.grid,
     assignee: place.worker,
-    urgent: level === 'red' || (level === 'yellow' && tags.includes('special_group')),
+    queue: queueClass(level, tags.includes('special_group')),
     deadlines,
     evidence,
   };

@@ -100,7 +100,7 @@ async function serve() {
     const verdict = decide(rules, complaint, now);
     const id = request.headers['idempotency-key'] ?? randomUUID();
     const order = { id, status: 'dispatched', ...verdict };
-    const queue = queueOf(verdict.urgent ? `${verdict.assignee}-urgent` : verdict.assignee);
+    const queue = queueOf(verdict.queue === null ? verdict.assignee : `${verdict.assignee}-${verdict.queue}`);
     await queue.add('order', { ...order, created_at: now, complaint }, { jobId: id });
     reply.code(201);
     return order;
