@@ -29,6 +29,7 @@
 #include "engine/http/json.h"
 #include "engine/http/json_writer.h"
 #include "engine/model/policy.h"
+#include "engine/store/events.h"
 #include "engine/store/keys.h"
 #include "engine/store/record.h"
 
@@ -266,26 +267,6 @@ static int seed(struct sweep *s, struct calls_pipe *pipe, struct err *err)
 
 /* --- the events ------------------------------------------------------------------------------ */
 
-struct event_view {
-    struct span order, step, entry;
-};
-
-static struct event_view view_event(const struct reply *fields)
-{
-    struct event_view view = {.order = SPAN("")};
-    for (size_t i = 0; i + 1 < reply_size(fields); i += 2) {
-        const struct span name = reply_span(reply_at(fields, i)),
-                          value = reply_span(reply_at(fields, i + 1));
-        if (span_eq(name, SPAN("order")))
-            view.order = value;
-        else if (span_eq(name, SPAN("step")))
-            view.step = value;
-        else if (span_eq(name, SPAN("entry")))
-            view.entry = value;
-    }
-    return view;
-}
-
 /* One level of one clock rose. */
 static void count_level(struct sweep *s, struct watched *order, enum sla_clock clock,
                         enum warning level, int64_t at)
@@ -306,7 +287,7 @@ static void count_level(struct sweep *s, struct watched *order, enum sla_clock c
 }
 
 /* {"note":{"clocks":{"resolve":"blue"}},...} */
-static int take_event(struct sweep *s, const struct event_view *event, int64_t at, struct err *err)
+static int take_event(struct sweep *s, const struct event *event, int64_t at, struct err *err)
 {
     struct json root, note, clocks, value;
     const uint64_t number = id_number(event->order);
@@ -336,14 +317,10 @@ static int take_page(void *ctx, size_t i, const struct reply *reply, struct err 
     if (reply_type(reply) == REPLY_ERROR)
         return err_set(err, ERR_PROTOCOL, "Redis: %.*s", SPAN_ARG(reply_span(reply)));
     for (size_t e = 0; e < reply_size(reply); e++) {
-        const struct reply *entry = reply_at(reply, e);
-        struct span id = reply_span(reply_at(entry, 0));
-        const struct event_view event = view_event(reply_at(entry, 1));
-        uint64_t at = 0;
-        (void)snprintf(s->last[i], sizeof(s->last[i]), "%.*s", SPAN_ARG(id));
-        if (span_to_u64(span_cut(&id, '-'), INT64_MAX, &at) < 0)
-            return err_set(err, ERR_PROTOCOL, "an event has no time");
-        if (take_event(s, &event, (int64_t)at, err) < 0)
+        struct event event;
+        event_read(reply_at(reply, e), &event);
+        (void)snprintf(s->last[i], sizeof(s->last[i]), "%.*s", SPAN_ARG(event.id));
+        if (take_event(s, &event, events_time(event.id), err) < 0)
             return -1;
     }
     return 0;

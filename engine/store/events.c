@@ -104,7 +104,7 @@ static void facts_read(struct span facts, struct event *event)
     event->category = at[FACT_CATEGORY];
 }
 
-static void event_read(const struct reply *entry, struct event *event)
+void event_read(const struct reply *entry, struct event *event)
 {
     const struct reply *fields = reply_at(entry, 1);
     *event = (struct event){.id = reply_span(reply_at(entry, 0))};

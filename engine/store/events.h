@@ -52,6 +52,9 @@ struct event {
 /* When an entry came into the stream, ms since 1970, by its id; 0 when it is none. */
 int64_t events_time(struct span id);
 
+/* Reads an event from an entry of the stream, which it borrows from. */
+void event_read(const struct reply *entry, struct event *event);
+
 typedef void events_got(void *ctx, const struct event *events, size_t count, const struct err *err);
 /* At most `most` (up to LIMIT_EVENTS_PAGE) events after that id, oldest first; fewer than asked for
  * only when there are no more. */

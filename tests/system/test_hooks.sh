@@ -67,7 +67,7 @@ wanted() {
         community=$(sed -E 's/^jiesu:\{(.*)\}:events$/\1/' <<<"$key")
         redis --json XRANGE "$key" - + | jq -r --arg c "$community" '.[][1] |
             (if type == "array" then [range(0; length; 2) as $i | {key: .[$i], value: .[$i + 1]}] | from_entries else . end) |
-            "\($c).\(.order).\(.version).\(.step) \($c).\(.order) \(.version)"'
+            (.facts | split("\n")) as $f | "\($c).\(.order).\($f[0]).\($f[1]) \($c).\(.order) \($f[0])"'
     done | grep -E "\.($told) " | LC_ALL=C sort -u
 }
 taken() { awk '$1 == "taken" { print $2, $3, $4 }' "$DIR/posts"; }
