@@ -44,9 +44,11 @@
  * Idempotency keys
  * ----------------
  *
- * The key is claimed in Redis, in a slot of its own, with the hash of the body and the id of the
- * order to be. The claim decides which record becomes the order; it is set once, and lives
- * LIMIT_IDEMPOTENCY_TTL_S.
+ * The key is claimed in Redis with the hash of the body and the id of the order to be. The claim
+ * decides which record becomes the order; it is set once, and lives LIMIT_IDEMPOTENCY_TTL_S. On a
+ * single server claim and create are one call (jiesu_claim): that spares a round trip, and there is
+ * no in between. In a Cluster the claim has a slot of its own, so it is a call of its own before the
+ * create.
  *
  * - The claim is ours: create the order. A crash in between is finished by the replay.
  * - The same body, another id: an earlier request, here or in another engine, has it. That one
@@ -71,7 +73,7 @@
  * a record with a key is on its way in this engine, another request with the key gets 409 or
  * 422, or, once the first was answered 202, joins it (claims.c). So two records of one key are
  * in the window only in a replay; there the first one's claim and create are sent before the
- * second one's create.
+ * second one's create, if they are two calls.
  *
  * Limits, said openly. Several engines on one Redis that loses its last second: an engine's
  * claim may be lost until that engine replays; a retry that reaches another engine in those

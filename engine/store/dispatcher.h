@@ -4,8 +4,8 @@
  * It runs on one loop (the main one) with the one Redis connection that writes; HTTP loops submit
  * from their own threads. Stages of a record: waiting → committed (durable: a 202 may be given) →
  * settled (Redis answered: a 201, a 409, ...). Records go to Redis in the order of their sequence
- * numbers. A record whose request carried an idempotency key is claimed first, in a slot of its
- * own.
+ * numbers. For a record whose request carried an idempotency key the key is claimed: by the call
+ * that creates the order, or in a Cluster, where the key has a slot of its own, by one before it.
  *
  * While Redis is ready and all is well, committed records come straight from memory (live). When it
  * is not, they stay in the outbox; when Redis is ready again with the same fingerprint, dispatch
