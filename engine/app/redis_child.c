@@ -152,6 +152,10 @@ static int child_spawn(struct redis_child *child, int log, int lock)
         "--aof-load-truncated", "yes",
         /* A rewrite takes a processor for seconds, so it waits until the file is worth it. */
         "--auto-aof-rewrite-percentage", "100", "--auto-aof-rewrite-min-size", "1gb",
+        /* An order's hash has some thirty fields, two of them texts of a few KB. Kept as one block it takes a fifth
+         * less memory, and is made faster, than as a table of its own. */
+        "--hash-max-listpack-entries", "128", "--hash-max-listpack-value", "16384",
+        "--latency-tracking", "no", /* our own histograms say it */
         "--maxmemory-policy", "noeviction", "--always-show-logo", "no"};
     enum { COUNT = sizeof(arguments) / sizeof(arguments[0]) };
     const char *argv[COUNT + 2] = {child->program};

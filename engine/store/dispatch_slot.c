@@ -2,7 +2,7 @@
  * What the stages mean and why they are right is told at the top of dispatcher.c.
  *
  *   no key:   CALLING -> DONE
- *   key:      CLAIMING -> DONE, or with a Cluster
+ *   key:      CLAIMING -> DONE, or where the claim is a call of its own (send_claim)
  *             CLAIMING -> CALLING -> DONE                      it is ours
  *             CLAIMING -> CALLING or LOOKING -> ASKING -> DONE   another order's, same body
  *             ... ASKING -> ALIASING -> DONE                   the same, and our id was given out
@@ -444,16 +444,18 @@ static void on_claim_and_call(void *ctx, const struct reply *reply, const struct
     struct slot *slot = ctx;
     (void)err;
     if (answered(slot, reply)) {
-        slot->dispatcher->pause_ms = 0;
-        if (span_eq(word(reply, 0), SPAN("claimed")))
+        if (span_eq(word(reply, 0), SPAN("claimed"))) {
             claim_answered(slot, word(reply, 1));
-        else
+        } else {
+            slot->dispatcher->pause_ms = 0;
             created(slot, reply);
+        }
     }
     dispatch_go_on(slot->dispatcher);
 }
 
-/* On a single server in one call with the create; in a Cluster the key has a slot of its own. */
+/* On a single server in one call with the create. In a Cluster, where the key has a slot of its own,
+ * and for a record in the form of an older engine, the claim comes first. */
 static void send_claim(struct slot *slot, const struct record *record)
 {
     struct record_claim claim;

@@ -104,6 +104,31 @@ static void facts_read(struct span facts, struct event *event)
     event->category = at[FACT_CATEGORY];
 }
 
+/* An event of an engine before version 5 says each fact in a field of its own. */
+static void old_fact(struct event *event, struct span name, struct span value)
+{
+    const struct {
+        struct span name;
+        struct span *to;
+    } texts[] = {
+        {SPAN("step"), &event->step},         {SPAN("by"), &event->by},
+        {SPAN("from"), &event->from},         {SPAN("to"), &event->to},
+        {SPAN("worker"), &event->worker},     {SPAN("urgency"), &event->urgency},
+        {SPAN("category"), &event->category}, {SPAN("kind"), &event->kind},
+        {SPAN("grid"), &event->grid},         {SPAN("class"), &event->class_name},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (span_eq(name, texts[i].name))
+            *texts[i].to = value;
+    }
+    if (span_eq(name, SPAN("version")))
+        event->version = number_of(value);
+    else if (span_eq(name, SPAN("at")))
+        event->at = number_of(value);
+    else if (span_eq(name, SPAN("special")))
+        event->special = span_eq(value, SPAN("1"));
+}
+
 void event_read(const struct reply *entry, struct event *event)
 {
     const struct reply *fields = reply_at(entry, 1);
@@ -117,6 +142,8 @@ void event_read(const struct reply *entry, struct event *event)
             event->entry = value;
         else if (span_eq(name, SPAN("facts")))
             facts_read(value, event);
+        else
+            old_fact(event, name, value);
     }
 }
 

@@ -112,9 +112,11 @@ end
 local FACTS = {'urgency', 'kind', 'grid', 'class', 'special', 'category'}
 
 local function announce(events, ulid, version, step, at, by, from, to, worker, entry, order)
-  redis.call('XADD', events, '*', 'order', ulid, 'facts', table.concat({version, step, at, by, from, to, worker,
-    order.urgency or '', order.kind or '', order.grid or '', order.class or '', order.special or '',
-    order.category or ''}, '\n'), 'entry', entry)
+  local facts = {version, step, at, by, from, to, worker}
+  for _, name in ipairs(FACTS) do
+    facts[#facts + 1] = order[name] or ''
+  end
+  redis.call('XADD', events, '*', 'order', ulid, 'facts', table.concat(facts, '\n'), 'entry', entry)
 end
 
 -- Leaves a notice for each of the workers named, and wakes them. Old notices go when there are many. There needs to
@@ -173,7 +175,11 @@ local function claim(keys, argv)
   if held and held ~= value then
     return {'claimed', held}
   end
-  return create(keys, argv)
+  local answer = create(keys, argv)
+  if answer.err and not held then
+    redis.call('DEL', key)
+  end
+  return answer
 end
 
 -- The step ids refused last, newest first, in one field: a refused step that is sent again after a crash
@@ -457,6 +463,7 @@ local function list(order, level, rose_at, state)
   end
   local prefix, member = string.match(order, '^(jiesu:{[^}]*}:)order:(.*)$')
   for name in pairs(WARNINGS) do
+    fence(prefix .. 'idx:warning:' .. name)
     if name == level and not DONE[state] then
       redis.call('ZADD', prefix .. 'idx:warning:' .. name, rose_at, member)
     else

@@ -227,7 +227,8 @@ size_t record_claim_create(const struct record *record, const struct record_clai
 {
     const size_t key_end = FIRST_KEY + CREATE_KEYS;
     size_t argc = 0;
-    if (record->argc <= key_end || !span_eq(record->argv[FIRST_KEY - 1], SPAN("4")))
+    if (record->kind != RECORD_CREATE || record->argc <= key_end ||
+        !span_eq(record->argv[FIRST_KEY - 1], SPAN("4")))
         return 0;
     argv[argc++] = record->argv[0];
     argv[argc++] = SPAN("jiesu_claim");

@@ -28,7 +28,7 @@ enum { RECORD_ARGS = 112 };
 struct record {
     enum record_kind kind;
     struct id id;         /* of the order */
-    bool keyed;           /* an Idempotency-Key came with the request: claim it first */
+    bool keyed;           /* an Idempotency-Key came with the request: claim it */
     struct hash128 claim; /* the key (with its scope), hashed */
     struct hash128 body;  /* the request's body, hashed */
     size_t argc;
@@ -63,7 +63,7 @@ int record_create(struct record *record, const struct record_order *order, struc
 
 enum { RECORD_CLAIM_ARGS = 7, RECORD_CLAIM_TTL_BYTES = 12 };
 
-/* The call that claims a record's idempotency key, before its create: SET NX GET, which answers nil
+/* The call that claims a record's idempotency key, where it is one of its own: SET NX GET, which answers nil
  * when the key is new and now stands for this order, else what it held. It must not be moved: argv
  * points into it. */
 struct record_claim {

@@ -13,7 +13,7 @@
 struct dispatcher;
 
 enum slot_stage {
-    SLOT_CLAIMING, /* waits for Redis: the idempotency key */
+    SLOT_CLAIMING, /* waits for Redis: the idempotency key, on one server with the create */
     SLOT_CALLING,  /* waits for Redis: the function call of the record */
     SLOT_LOOKING,  /* waits for Redis: the order that the key stands for, in another community */
     SLOT_ALIASING, /* waits for Redis: the alias of an id that was given out in vain */

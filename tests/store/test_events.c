@@ -192,6 +192,16 @@ static void test_fields(void **state)
                             "complaint\ng1\ndispute\n1\na/b entry {} later x");
     assert_int_equal(events_read(redis, c1, SPAN(EVENTS_START), 9, on_whole, &whole, NULL), 0);
     assert_true(test_run_until(&loop, &whole.done, TIMEOUT_MS));
+
+    /* As it was written before version 5. */
+    whole.done = false;
+    test_redis_ask(&server, "DEL jiesu:{c1}:events");
+    test_redis_ask(&server, "XADD jiesu:{c1}:events 7-0 order U version 3 step return at "
+                            "1700000000123 by worker from accepted to dispatched worker w2 entry "
+                            "{} urgency red category a/b kind complaint grid g1 class dispute "
+                            "special 1");
+    assert_int_equal(events_read(redis, c1, SPAN(EVENTS_START), 9, on_whole, &whole, NULL), 0);
+    assert_true(test_run_until(&loop, &whole.done, TIMEOUT_MS));
 }
 
 static void test_cursors(void **state)

@@ -92,14 +92,15 @@ static void test_create(void **state)
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "0");
 }
 
-static const char *claim(const char *ulid, const char *value)
+static const char *claim(const char *ulid, const char *queue, const char *key, const char *value)
 {
     char words[1024];
-    snprintf(words, sizeof(words),
-             "FCALL jiesu_claim 5 " ORDER
-             "%s jiesu:{c1}:q:w1 jiesu:{c1}:due jiesu:{c1}:events jiesu:claim:k jiesu:{c1}:wake:w1 "
-             "%s '' 1 id c1.%s state dispatched version 1 worker w1 answer {%s} %s 1000",
-             ulid, ulid, ulid, ulid, value);
+    snprintf(
+        words, sizeof(words),
+        "FCALL jiesu_claim 5 " ORDER
+        "%s jiesu:{c1}:q:%s jiesu:{c1}:due jiesu:{c1}:events jiesu:claim:%s jiesu:{c1}:wake:w1 "
+        "%s '' 1 id c1.%s state dispatched version 1 worker w1 answer {%s} %s 1000",
+        ulid, queue, key, ulid, ulid, ulid, value);
     return ask(words);
 }
 
@@ -107,18 +108,18 @@ static const char *claim(const char *ulid, const char *value)
 static void test_claim(void **state)
 {
     (void)state;
-    assert_string_equal(claim("X", "c1.X/b"), "created");
+    assert_string_equal(claim("X", "w1", "k", "c1.X/b"), "created");
     assert_string_equal(ask("GET jiesu:claim:k"), "c1.X/b");
     assert_string_equal(ask("TTL jiesu:claim:k"), "1000");
-    assert_string_equal(claim("X", "c1.X/b"), "exists\n{X}\ndispatched\n1");
-    assert_string_equal(claim("Y", "c1.Y/b"), "claimed\nc1.X/b");
+    assert_string_equal(claim("X", "w1", "k", "c1.X/b"), "exists\n{X}\ndispatched\n1");
+    assert_string_equal(claim("Y", "w1", "k", "c1.Y/b"), "claimed\nc1.X/b");
     assert_string_equal(ask("EXISTS " ORDER "Y"), "0");
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "1");
     assert_string_equal(ask("HGET " ORDER "X answer"), "{X}"); /* and not the claim, nor its time */
     assert_string_equal(ask("HEXISTS " ORDER "X c1.X/b"), "0");
     /* Claimed, but the create was lost: it is made. */
     ask("SET jiesu:claim:k c1.Z/b");
-    assert_string_equal(claim("Z", "c1.Z/b"), "created");
+    assert_string_equal(claim("Z", "w1", "k", "c1.Z/b"), "created");
 }
 
 /* When the queue is not a stream nothing is left behind. */
@@ -130,6 +131,12 @@ static void test_create_whole_or_not(void **state)
     assert_string_equal(ask("EXISTS " ORDER "Y"), "0");
     assert_string_equal(ask("ZSCORE jiesu:{c1}:due Y"), "(nil)");
     assert_string_equal(ask("GET jiesu:{c1}:q:bad"), "x");
+    assert_non_null(strstr(claim("Y", "bad", "k", "c1.Y/b"), "WRONGTYPE"));
+    assert_string_equal(ask("EXISTS jiesu:claim:k"), "0");
+    /* What was claimed before stays so. */
+    ask("SET jiesu:claim:k c1.Y/b");
+    assert_non_null(strstr(claim("Y", "bad", "k", "c1.Y/b"), "WRONGTYPE"));
+    assert_string_equal(ask("GET jiesu:claim:k"), "c1.Y/b");
 }
 
 /* The hash is there and the queue has lost its entry: whoever makes the call again puts it back, once. */
@@ -534,6 +541,35 @@ static void test_torn_transaction(void **state)
     assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), "18");
 }
 
+/* The same for a create that claims a key. */
+static void test_torn_claim(void **state)
+{
+    (void)state;
+    char path[512], words[128], ulid[16], value[32];
+    struct stat st;
+    aof_path(path, sizeof(path));
+    for (int torn = 0; torn < 8; torn++) {
+        snprintf(ulid, sizeof(ulid), "t%d", torn);
+        snprintf(value, sizeof(value), "c1.%s/b", ulid);
+        create("before", "w2");
+        assert_int_equal(stat(path, &st), 0);
+        const off_t whole = st.st_size;
+        assert_string_equal(claim(ulid, "w1", ulid, value), "created");
+        await_growth(path, whole, &st);
+        test_redis_kill(&redis);
+        assert_int_equal(truncate(path, whole + 20 + (st.st_size - whole - 21) * torn / 7), 0);
+        test_redis_restart(&redis);
+        assert_string_equal(claim(ulid, "w1", ulid, value), "created");
+        test_redis_kill(&redis);
+        test_redis_restart(&redis);
+        assert_non_null(strstr(claim(ulid, "w1", ulid, value), "exists"));
+        assert_string_equal(claim("other", "w1", ulid, "c1.other/b"),
+                            (snprintf(words, sizeof(words), "claimed\n%s", value), words));
+        snprintf(words, sizeof(words), "%d", torn + 1);
+        assert_string_equal(ask("XLEN jiesu:{c1}:q:w1"), words);
+    }
+}
+
 /* The same for a step that puts an order into another queue: torn anywhere, and taken again, the order is in one
  * queue, once, told once and counted once, also after one more start. */
 static void test_torn_return(void **state)
@@ -701,6 +737,7 @@ int main(void)
         T(test_refusals_are_bounded),
         T(test_queue),
         T(test_torn_transaction),
+        T(test_torn_claim),
         T(test_torn_return),
         T(test_torn_warn),
         T(test_torn_accept),
