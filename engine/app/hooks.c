@@ -314,8 +314,8 @@ static bool leave(struct outlet *outlet, int64_t now)
     return true;
 }
 
-/* True when the outlet is by what the file says now. Posts that are to go another way wait for the end
- * of those that go the old one, so that an old one cannot overtake them. */
+/* True when the outlet is by what the file says now. Posts that are to go another way wait for the
+ * end of those that go the old one, so that an old one cannot overtake them. */
 static bool renew(struct hooks *h, struct outlet *outlet, const struct endpoint *e, int64_t now)
 {
     if (!endpoint_same_way(outlet->target.endpoint, e)) {
@@ -337,7 +337,8 @@ static bool renew(struct hooks *h, struct outlet *outlet, const struct endpoint 
     return true;
 }
 
-/* Goes on with what was begun. An endpoint of the name of one that is leaving comes after it is gone. */
+/* Goes on with what was begun. An endpoint of the name of one that is leaving comes after it is
+ * gone. */
 static int settle(struct hooks *h, int64_t now, struct err *err)
 {
     h->settled = true;
