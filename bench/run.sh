@@ -8,10 +8,10 @@
 #   memory       of the engine's process after 100,000 and after 1,000,000 complaints
 #
 # All of them share this machine with the load generator and take turns, so that what else happens here
-# falls on all alike; medians of ROUNDS are shown. (On a shared machine the same work may take half as long
-# again a minute later, so half of a rate that was measured then says little.) Everything stays on the loopback
-# interface. It takes eight to twelve minutes. The table goes to standard output, progress to standard error, the figures to
-# $B/bench/e2e.json.
+# falls on all alike; medians of ROUNDS are shown. (On a shared machine the same work may take half
+# as long again a minute later, so half of a rate that was measured then says little.) Everything
+# stays on the loopback interface. It takes eight to twelve minutes. The table goes to standard
+# output, progress to standard error, the figures to $B/bench/e2e.json.
 #
 #   ROUNDS=5 SECONDS_EACH=8 ORDERS=1000000 make bench
 set -euo pipefail

@@ -1,8 +1,8 @@
 #!/bin/bash
-# run-tests.sh PROGRAM...: runs the test programs and scripts, JOBS at a time (2: most of them wait more than
-# they work), shows the output of those that fail, and ends with "N passed, N failed, N skipped". A program
-# exits 0 (passed), 77 (skipped, saying why on its last line) or anything else (failed). Ends with 1 when one
-# failed.
+# run-tests.sh PROGRAM...: runs the test programs and scripts, JOBS at a time (2: most of them wait
+# more than they work), shows the output of those that fail, and ends with "N passed, N failed, N
+# skipped". A program exits 0 (passed), 77 (skipped, saying why on its last line) or anything else
+# (failed). Ends with 1 when one failed.
 set -u
 export B=${B:-build}
 export CMOCKA_MESSAGE_OUTPUT=STDOUT

@@ -191,11 +191,7 @@ struct names {
 static void add_name(void *ctx, struct span worker)
 {
     struct names *names = ctx;
-    struct span rest = buf_view(&names->list);
-    bool there = span_eq(worker, names->but);
-    while (!there && rest.len > 0)
-        there = span_eq(span_cut(&rest, ' '), worker);
-    if (there)
+    if (span_eq(worker, names->but) || span_has_word(buf_view(&names->list), ' ', worker))
         return;
     if (names->list.len > 0)
         buf_char(&names->list, ' ');

@@ -1,6 +1,6 @@
 /*
- * GET /v1/workers/{id}/queue?wait=25: what a worker has not accepted yet, what is urgent first, then
- * what is about special groups; a long poll.
+ * GET /v1/workers/{id}/queue?wait=25: what a worker has not accepted yet, what is urgent first,
+ * then what is about special groups; a long poll.
  *
  * A poll that finds nothing waits for a message on the worker's wake channel, which the function
  * that queues an order publishes. A message between our reading and our subscription's taking

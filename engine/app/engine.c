@@ -277,8 +277,8 @@ static int open_hooks(struct engine *e, struct err *err)
     return e->hooks == NULL ? -1 : 0;
 }
 
-/* Who reads the events: the figures, and each endpoint. Those of the file before are kept once more,
- * for the deliverer may be ending with them. How many there are. */
+/* Who reads the events: the figures, and each endpoint. Those of the file before are kept once
+ * more, for the deliverer may be ending with them. How many there are. */
 static size_t name_consumers(struct engine *e)
 {
     struct endpoints *endpoints = reload_endpoints(e->reload);

@@ -176,6 +176,7 @@ static void on_lease(void *ctx, int64_t number, const struct err *err)
     struct hook_feed *feed = q.feed;
     const int64_t now = clock_steady_ms();
     feed->renewing = false;
+    feed->foreign = err == NULL && number != 1;
     if (err != NULL || number != 1) {
         feed_trouble(feed, err, now);
         return;
@@ -451,25 +452,68 @@ static void on_let_go(void *ctx, int64_t number, const struct err *err)
     (void)err;
 }
 
-void hook_feed_stop(struct hook_feed *feed, bool forget)
+static void let_go(struct hook_feed *feed)
 {
     struct err err = {0};
-    struct redis *redis = feed->shared->redis;
-    if (feed->phase == FEED_ON && redis_ready(redis)) {
-        if (forget)
-            (void)letters_end(redis, feed_community(feed), feed_hook(feed), on_let_go, NULL, &err);
-        else
-            move_cursor(feed, clock_steady_ms());
-        (void)events_release(redis, feed_community(feed), span_str(feed->consumer),
-                             feed->shared->engine, on_let_go, NULL, &err);
-    }
+    (void)events_release(feed->shared->redis, feed_community(feed), span_str(feed->consumer),
+                         feed->shared->engine, on_let_go, NULL, &err);
+}
+
+static void end_life(struct hook_feed *feed)
+{
     feed_begin_again(feed, 0);
     feed->phase = FEED_STOPPED;
 }
 
-bool hook_feed_idle(const struct hook_feed *feed)
+void hook_feed_stop(struct hook_feed *feed)
 {
-    return feed->asked == 0;
+    const bool on = feed->phase == FEED_ON;
+    if ((on || feed->phase == FEED_ASKING) && redis_ready(feed->shared->redis)) {
+        if (on)
+            move_cursor(feed, clock_steady_ms());
+        let_go(feed);
+    }
+    end_life(feed);
+}
+
+static void on_forgotten(void *ctx, int64_t number, const struct err *err)
+{
+    struct feed_question q;
+    (void)number;
+    if (!feed_answered(ctx, &q))
+        return;
+    if (err != NULL)
+        feed_trouble(q.feed, err, clock_steady_ms());
+    else
+        q.feed->forgotten = true;
+}
+
+static void ask_to_forget(struct hook_feed *feed, int64_t now)
+{
+    struct err err = {0};
+    struct feed_question *q = feed_ask(feed, NULL, now);
+    if (q != NULL && letters_end(feed->shared->redis, feed_community(feed), feed_hook(feed),
+                                 on_forgotten, q, &err) == 0) {
+        let_go(feed);
+        return;
+    }
+    feed_unask(q);
+    feed_begin_again(feed, now);
+}
+
+/* What was asked before is answered first: a letters_begin among it makes the cursor. One that
+ * another engine delivers by is dropped by that engine. */
+bool hook_feed_forget(struct hook_feed *feed, int64_t now)
+{
+    if (feed->phase != FEED_STOPPED)
+        end_life(feed);
+    if (feed->asked > 0)
+        return false;
+    if (feed->forgotten || feed->foreign)
+        return true;
+    if (redis_ready(feed->shared->redis) && now >= feed->retry_at)
+        ask_to_forget(feed, now);
+    return false;
 }
 
 struct span hook_feed_community(const struct hook_feed *feed)

@@ -53,11 +53,12 @@ struct span hook_feed_community(const struct hook_feed *feed);
 void hook_feed_turn(struct hook_feed *feed, int64_t now);
 /* Redis is gone: everything is forgotten. */
 void hook_feed_lost(struct hook_feed *feed, int64_t now);
-/* Gives the lease back, and does nothing more. forget: nobody is to go on from where it stood; the
- * cursor goes too. */
-void hook_feed_stop(struct hook_feed *feed, bool forget);
-/* No question of it to Redis is under way. */
-bool hook_feed_idle(const struct hook_feed *feed);
+/* Gives the lease back, and does nothing more. */
+void hook_feed_stop(struct hook_feed *feed);
+/* The endpoint is gone: does nothing more, and drops the cursor, which would keep events for ever.
+ * To be called until it is true: then that is done and no question to Redis is under way. Without
+ * Redis it waits. */
+bool hook_feed_forget(struct hook_feed *feed, int64_t now);
 /* Events that are not settled; when the oldest came (0: there is none), by the time of day. */
 size_t hook_feed_waiting(const struct hook_feed *feed);
 int64_t hook_feed_oldest(const struct hook_feed *feed);

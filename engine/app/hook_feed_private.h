@@ -31,6 +31,8 @@ struct hook_feed {
     struct hook_lanes *lanes, *replays;
     int64_t lease_until, renew_at, retry_at, read_at, ask_at;
     bool renewing, reading, moving, asking;
+    bool foreign;                 /* another engine had the lease when last asked */
+    bool forgotten;               /* the cursor is gone, with the endpoint */
     bool any_dead;                /* some complaint may have dead letters */
     char cursor[EVENTS_ID_BYTES]; /* in Redis */
     char to[EVENTS_ID_BYTES];     /* where it is being moved */

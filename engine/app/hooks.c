@@ -300,26 +300,22 @@ static int add_outlet(struct hooks *h, const struct endpoint *e, struct err *err
     return 0;
 }
 
-/* True when it is gone: when no post of it and no question about it is under way any more. */
-static bool leave(struct outlet *outlet)
+/* True when it is gone: when Redis has forgotten it, and no post of it is under way any more. */
+static bool leave(struct outlet *outlet, int64_t now)
 {
-    bool idle = sender_pending(outlet->sender) == 0;
-    if (!outlet->leaving) {
-        outlet->leaving = true;
-        for (size_t i = 0; i < outlet->count; i++)
-            hook_feed_stop(outlet->feeds[i], true);
-    }
-    for (size_t i = 0; idle && i < outlet->count; i++)
-        idle = hook_feed_idle(outlet->feeds[i]);
-    if (!idle)
+    bool gone = sender_pending(outlet->sender) == 0;
+    outlet->leaving = true;
+    for (size_t i = 0; i < outlet->count; i++)
+        gone = hook_feed_forget(outlet->feeds[i], now) && gone;
+    if (!gone)
         return false;
     sender_close(&outlet->sender);
     free_outlet(outlet);
     return true;
 }
 
-/* True when the outlet is by what the file says now. Posts that are to go another way wait for the end
- * of those that go the old one, so that an old one cannot overtake them. */
+/* True when the outlet is by what the file says now. Posts that are to go another way wait for the
+ * end of those that go the old one, so that an old one cannot overtake them. */
 static bool renew(struct hooks *h, struct outlet *outlet, const struct endpoint *e, int64_t now)
 {
     if (!endpoint_same_way(outlet->target.endpoint, e)) {
@@ -341,7 +337,8 @@ static bool renew(struct hooks *h, struct outlet *outlet, const struct endpoint 
     return true;
 }
 
-/* Goes on with what was begun. An endpoint of the name of one that is leaving comes after it is gone. */
+/* Goes on with what was begun. An endpoint of the name of one that is leaving comes after it is
+ * gone. */
 static int settle(struct hooks *h, int64_t now, struct err *err)
 {
     h->settled = true;
@@ -349,7 +346,7 @@ static int settle(struct hooks *h, int64_t now, struct err *err)
         struct outlet *outlet = h->outlets[o];
         const struct endpoint *e = endpoints_find(h->endpoints, outlet->target.endpoint->name);
         if (outlet->leaving || e == NULL) {
-            if (leave(outlet)) {
+            if (leave(outlet, now)) {
                 h->outlets[o] = h->outlets[--h->outlet_count];
                 continue;
             }
@@ -442,7 +439,7 @@ static void stop_turn(struct hooks *h, int64_t now)
     h->released = true;
     for (size_t o = 0; o < h->outlet_count; o++) {
         for (size_t i = 0; i < h->outlets[o]->count; i++)
-            hook_feed_stop(h->outlets[o]->feeds[i], false);
+            hook_feed_stop(h->outlets[o]->feeds[i]);
     }
 }
 

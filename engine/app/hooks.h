@@ -20,9 +20,9 @@
 struct hooks;
 
 struct hooks_options {
-    /* A new reference to the endpoints in force. Any thread. When it gives others, those that are new
-     * begin with what happens after they were read, those that are gone end, and those that stay go
-     * on where they are, by what is now said of them from their next post on. */
+    /* A new reference to the endpoints in force. Any thread. When it gives others, those that are
+     * new begin with what happens after they were read, those that are gone end, and those that
+     * stay go on where they are, by what is now said of them from their next post on. */
     struct endpoints *(*endpoints)(void *ctx);
     struct redis_target target;
     const char *library;

@@ -78,6 +78,15 @@ struct span span_cut(struct span *rest, char sep)
     return span_sub(whole, 0, (size_t)at);
 }
 
+bool span_has_word(struct span list, char sep, struct span word)
+{
+    while (list.len > 0) {
+        if (span_eq(span_cut(&list, sep), word))
+            return true;
+    }
+    return false;
+}
+
 int span_to_u64(struct span s, uint64_t max, uint64_t *out)
 {
     uint64_t n = 0;

@@ -61,6 +61,9 @@ ptrdiff_t span_find(struct span s, struct span needle);
 /* Cuts *rest at the first sep: returns what stands before, *rest becomes what stands after. With no
  * sep the whole of *rest is returned and *rest becomes the empty span with a NULL ptr. */
 struct span span_cut(struct span *rest, char sep);
+/* Whether word is one of those that stand in list with sep between them. An empty one counts where
+ * another follows: "a,,b" and ",a" have it; "a," and the empty list do not. */
+bool span_has_word(struct span list, char sep, struct span word);
 /* Decimal digits only, whole span. 0 and *out, or -1 when empty, not digits, or over max. */
 int span_to_u64(struct span s, uint64_t max, uint64_t *out);
 /* A decimal number such as -12.5 or 1e-3, whole span. 0 and *out, or -1. Not inf, not nan. */

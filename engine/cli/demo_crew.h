@@ -1,9 +1,9 @@
 /*
  * demo_crew: the queues of the simulated workers. Each worker reads the three streams of its
  * community as any Redis client of a grid worker's backend would (XGROUP CREATE, XREADGROUP; see
- * README, "The queue contract"), in the order that is said there; those of a street's triage read the queues that they
- * have in the street's communities too. What is read stays there until the engine takes it out,
- * when somebody has accepted the order.
+ * README, "The queue contract"), in the order that is said there; those of a street's triage read
+ * the queues that they have in the street's communities too. What is read stays there until the
+ * engine takes it out, when somebody has accepted the order.
  */
 #ifndef JIESU_CLI_DEMO_CREW_H
 #define JIESU_CLI_DEMO_CREW_H

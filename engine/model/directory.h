@@ -118,11 +118,11 @@ struct span directory_head(const struct directory *directory, struct span commun
 /* Who of the triage of the community's street (or of the street itself) has the duty: the first of
  * them who is on shift, else the first one. Empty when there is no such place. */
 struct span directory_triage(const struct directory *directory, struct span community, int64_t now);
-/* The street of the community: its triage's head (of a street: its own). Empty when there is no such
- * place. */
+/* The street of the community: its triage's head (of a street: its own). Empty when there is no
+ * such place. */
 struct span directory_street_head(const struct directory *directory, struct span community);
-/* Calls on_worker for each of who leads one of the community's grids, is its head or of its street's
- * triage, and is on shift at now; for some more than once. */
+/* Calls on_worker for each of who leads one of the community's grids, is its head or of its
+ * street's triage, and is on shift at now; for some more than once. */
 void directory_leaders_on_duty(const struct directory *directory, struct span community,
                                int64_t now, void (*on_worker)(void *ctx, struct span worker),
                                void *ctx);

@@ -85,21 +85,12 @@ static enum life_answer check_parties(struct life *life, const struct life_step 
     return LIFE_TAKEN;
 }
 
-static bool has_word(struct span list, char sep, struct span word)
-{
-    while (list.len > 0) {
-        if (span_eq(span_cut(&list, sep), word))
-            return true;
-    }
-    return false;
-}
-
 /* The caller, or a head when the caller cannot. */
 static bool may_rate(const struct life_party *party, const struct life_step *step)
 {
     if (party->caller.len == 0 || span_eq(party->caller, step->worker))
         return true;
-    return step->actor == ACTOR_HEAD && !has_word(step->able, ' ', party->caller);
+    return step->actor == ACTOR_HEAD && !span_has_word(step->able, ' ', party->caller);
 }
 
 static enum life_answer check_party(struct life *life, const struct life_step *step)
@@ -120,8 +111,9 @@ static enum life_answer check_party(struct life *life, const struct life_step *s
 static enum life_answer check_resolve(const struct life *life, const struct life_step *step)
 {
     const bool late = order_clock_breached(&life->clocks[CLOCK_RESOLVE], step->at);
-    return late && !step->explained && has_word(step->explain, ',', life->sla_class) ? LIFE_OVERDUE
-                                                                                     : LIFE_TAKEN;
+    return late && !step->explained && span_has_word(step->explain, ',', life->sla_class)
+               ? LIFE_OVERDUE
+               : LIFE_TAKEN;
 }
 
 /* What a step needs beyond its state. */

@@ -159,8 +159,8 @@ bool order_step_allowed(enum order_step step, bool resident, enum order_state st
  * answers something that happens a few times only. */
 bool order_step_bounded(enum order_step step);
 
-/* Which of a worker's queues an order waits in, for as long as it lives; a higher one is read before a
- * lower, and within one the order of arrival counts. */
+/* Which of a worker's queues an order waits in, for as long as it lives; a higher one is read
+ * before a lower, and within one the order of arrival counts. */
 enum order_queue { QUEUE_ORDINARY, QUEUE_SPECIAL, QUEUE_URGENT, ORDER_QUEUE_COUNT };
 
 /* The queue of an order with these marks (see struct order). functions.lua says the same of the two

@@ -47,8 +47,8 @@
  * The key is claimed in Redis with the hash of the body and the id of the order to be. The claim
  * decides which record becomes the order; it is set once, and lives LIMIT_IDEMPOTENCY_TTL_S. On a
  * single server claim and create are one call (jiesu_claim): that spares a round trip, and there is
- * no in between. In a Cluster the claim has a slot of its own, so it is a call of its own before the
- * create.
+ * no in between. In a Cluster the claim has a slot of its own, so it is a call of its own before
+ * the create.
  *
  * - The claim is ours: create the order. A crash in between is finished by the replay.
  * - The same body, another id: an earlier request, here or in another engine, has it. That one

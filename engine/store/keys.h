@@ -7,8 +7,8 @@
  *   jiesu:{<community>}:q:<worker>:special   the same for what is about special groups, read next
  *   jiesu:{<community>}:notices:<worker>     stream: what the worker is told, the newest thousand or so
  *   jiesu:{<community>}:due                  sorted set: ULID by when the engine must look at it next (ms)
- *   jiesu:{<community>}:idx:warning:<level>  sorted set: ULID of the open orders of that warning level by when it
- *                                            rose (ms)
+ *   jiesu:{<community>}:idx:warning:<level>  sorted set: ULID of the open orders of that warning
+ *                                            level by when it rose (ms)
  *   jiesu:{<community>}:events               stream: every step of every order, and its creation
  *   jiesu:{<community>}:open                 hash: how many orders each worker holds that are not done
  *   jiesu:{<community>}:idle                 hash: when an order came to each worker last (ms)

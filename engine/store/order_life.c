@@ -60,15 +60,6 @@ static int64_t number(struct span value)
     return span_to_u64(value, INT64_MAX, &n) == 0 ? (int64_t)n : 0;
 }
 
-static bool has_word(struct span list, struct span word)
-{
-    while (list.len > 0) {
-        if (span_eq(span_cut(&list, ' '), word))
-            return true;
-    }
-    return false;
-}
-
 static void read_posts(struct span list, struct life *life)
 {
     while (list.len > 0 && life->post_count < DIRECTORY_POSTS)
@@ -87,7 +78,7 @@ static void read_parties(struct span list, struct span late, struct life *life)
                                 .report_by = rated ? 0 : n,
                                 .reported_at = rated || n == 0 ? life->last_at : 0,
                                 .stars = rated ? n : 0,
-                                .late = has_word(late, name)};
+                                .late = span_has_word(late, ' ', name)};
     }
 }
 

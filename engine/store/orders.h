@@ -41,8 +41,8 @@ typedef void orders_queue(void *ctx, const struct span *answers, size_t count,
                           const struct err *err);
 /* All queues of a worker, as a set. */
 enum { ORDERS_ALL = (1 << ORDER_QUEUE_COUNT) - 1 };
-/* What the worker has not accepted yet of these queues (a bit set of order_queue, not empty), at most
- * `most` orders, delivered to it as consumer `worker`. */
+/* What the worker has not accepted yet of these queues (a bit set of order_queue, not empty), at
+ * most `most` orders, delivered to it as consumer `worker`. */
 int orders_read_queue(struct redis *redis, struct span community, struct span worker,
                       unsigned queues, size_t most, orders_queue *got, void *ctx, struct err *err);
 

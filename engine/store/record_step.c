@@ -269,7 +269,8 @@ static void push_review(struct record *record, struct buf *scratch, const struct
     verb_reroute(record);
 }
 
-/* Each clock's own level begins anew when its deadline moves; the order's, the highest of all, never falls. */
+/* Each clock's own level begins anew when its deadline moves; the order's, the highest of all,
+ * never falls. */
 static void push_warn(struct record *record, struct buf *scratch, const struct life_step *step)
 {
     enum warning highest = WARNING_NONE;
@@ -307,9 +308,9 @@ static void push_turn(struct record *record, struct buf *scratch, const struct o
         verb(record, "drop", "triage", SPAN(""));
 }
 
-static void push_verbs(struct record *record, struct buf *scratch, const struct record_step *what)
+/* What the steps do that need but a word or two. */
+static void push_few(struct record *record, struct buf *scratch, const struct life_step *step)
 {
-    const struct life_step *step = what->step;
     switch (step->step) {
     case STEP_ACCEPT:
         verb(record, "once", sla_clock_met_member(CLOCK_RESPOND), now);
@@ -320,11 +321,28 @@ static void push_verbs(struct record *record, struct buf *scratch, const struct 
     case STEP_REPORT:
         verb(record, "new", sla_clock_met_member(CLOCK_REPORT), now);
         break;
-    case STEP_RESOLVE:
-        push_resolve(record, scratch, what);
-        break;
     case STEP_RETURN:
         verb(record, "add", "bounces", SPAN("1"));
+        break;
+    case STEP_NOTE:
+        if (step->feedback)
+            verb(record, "once", sla_clock_met_member(CLOCK_FEEDBACK), now);
+        break;
+    case STEP_RATE:
+        verb_number(record, scratch, "new", "stars", step->stars);
+        verb_number(record, scratch, "set", "reopen_by", step->reopen_by);
+        break;
+    default:
+        break;
+    }
+}
+
+static void push_verbs(struct record *record, struct buf *scratch, const struct record_step *what)
+{
+    const struct life_step *step = what->step;
+    switch (step->step) {
+    case STEP_RESOLVE:
+        push_resolve(record, scratch, what);
         break;
     case STEP_EXTEND:
         push_extend(record, scratch, step);
@@ -332,10 +350,6 @@ static void push_verbs(struct record *record, struct buf *scratch, const struct 
     case STEP_GRANT:
     case STEP_REFUSE:
         push_decision(record, scratch, step);
-        break;
-    case STEP_NOTE:
-        if (step->feedback)
-            verb(record, "once", sla_clock_met_member(CLOCK_FEEDBACK), now);
         break;
     case STEP_WHISTLE:
         push_whistle(record, scratch, step);
@@ -359,14 +373,11 @@ static void push_verbs(struct record *record, struct buf *scratch, const struct 
         verb(record, "need", "provisional", SPAN(""));
         push_deadlines(record, scratch, step);
         break;
-    case STEP_RATE:
-        verb_number(record, scratch, "new", "stars", step->stars);
-        verb_number(record, scratch, "set", "reopen_by", step->reopen_by);
-        break;
     case STEP_REOPEN:
         push_reopen(record, scratch, step);
         break;
     default:
+        push_few(record, scratch, step);
         break;
     }
 }

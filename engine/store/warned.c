@@ -127,8 +127,9 @@ static void merge(struct list *list, const struct ask *ask, const struct reply *
     list->count = n;
 }
 
-/* True when places that belong into the list may be behind those that were asked for: the set is asked from an instant
- * on, and any number of orders may have risen in that one before the place to go on after. */
+/* True when places that belong into the list may be behind those that were asked for: the set is
+ * asked from an instant on, and any number of orders may have risen in that one before the place to
+ * go on after. */
 static bool asked_too_few(const struct ask *ask, const struct reply *reply)
 {
     struct warned_place place;
@@ -217,8 +218,8 @@ static int keep(struct list *list, struct span *text)
     return text->ptr == NULL ? err_set(&list->err, ERR_NOMEM, "no memory to list orders") : 0;
 }
 
-/* 1 when the order's own hash confirms that it belongs here; then *out is filled but for its place. 0 when not, -1 and
- * the list's error. */
+/* 1 when the order's own hash confirms that it belongs here; then *out is filled but for its place.
+ * 0 when not, -1 and the list's error. */
 static int read_order(struct list *list, const struct reply *reply,
                       const struct warned_place *place, struct warned_order *out)
 {
@@ -288,8 +289,8 @@ static void ask_next_order(struct list *list)
 
 /* ---- together ---- */
 
-/* The orders that were found, in order, and where to go on. Some behind the last one of the page may have been read for
- * nothing. */
+/* The orders that were found, in order, and where to go on. Some behind the last one of the page
+ * may have been read for nothing. */
 static void finish(struct list *list)
 {
     size_t count = 0, looked_at = 0;

@@ -74,6 +74,37 @@ static void test_cutting(void **state)
     assert_null(rest.ptr);
 }
 
+static void test_words(void **state)
+{
+    (void)state;
+    const struct {
+        struct span list, word;
+        bool has;
+    } rows[] = {
+        {SPAN("a,bc,d"), SPAN("a"), true},
+        {SPAN("a,bc,d"), SPAN("bc"), true},
+        {SPAN("a,bc,d"), SPAN("d"), true},
+        {SPAN("a,bc,d"), SPAN("b"), false},
+        {SPAN("a,bc,d"), SPAN("c"), false},
+        {SPAN("a,bc,d"), SPAN("bcd"), false},
+        {SPAN("a,bc,d"), SPAN("a,bc"), false},
+        {SPAN("a,bc,d"), SPAN("A"), false},
+        {SPAN("a,bc,d"), none, false},
+        {SPAN("a bc"), SPAN("bc"), false},
+        {SPAN("城管局,供电局"), SPAN("供电局"), true},
+        {SPAN("城管局,供电局"), SPAN("管局"), false},
+        {SPAN("a"), SPAN("a"), true},
+        {none, SPAN("a"), false},
+        {none, none, false},
+        {SPAN("a,,b"), none, true},
+        {SPAN(",a"), none, true},
+        {SPAN("a,"), none, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(span_has_word(rows[i].list, ',', rows[i].word), rows[i].has);
+    assert_true(span_has_word(SPAN("a,b c"), ' ', SPAN("a,b")));
+}
+
 static void test_whole_numbers(void **state)
 {
     (void)state;
@@ -137,10 +168,10 @@ static void test_doubles_come_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comparisons),       cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_finding),           cmocka_unit_test(test_cutting),
-        cmocka_unit_test(test_whole_numbers),     cmocka_unit_test(test_decimal_numbers),
-        cmocka_unit_test(test_doubles_come_back),
+        cmocka_unit_test(test_comparisons),     cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_finding),         cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_words),           cmocka_unit_test(test_whole_numbers),
+        cmocka_unit_test(test_decimal_numbers), cmocka_unit_test(test_doubles_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,8 @@
  * The whole state machine, against its oracle: random steps, legal and not, are taken by the model
  * (life.h) and by the function library in a real Redis, and between them the engine looks at the order as the
  * sweeper does. Both must agree on everything: what was taken and why not, state, version, holder, deadlines,
- * warnings, which list of warned orders it is in, whose queues it is in, how many each worker holds, when to look next, and what the engine does then.
+ * warnings, which list of warned orders it is in, whose queues it is in, how many each worker
+ * holds, when to look next, and what the engine does then.
  */
 #include <setjmp.h>
 #include <stdarg.h>

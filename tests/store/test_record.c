@@ -157,7 +157,8 @@ static void test_claim(void **state)
         assert_int_equal(record_claim_read(span_str(none[i]), &other, &read, &same), -1);
 }
 
-/* The claim and the create in one call: the create's keys and arguments, and the claim's behind each. */
+/* The claim and the create in one call: the create's keys and arguments, and the claim's behind
+ * each. */
 static void test_claim_and_create(void **state)
 {
     (void)state;

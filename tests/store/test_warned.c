@@ -312,7 +312,6 @@ static void test_scan(void **state)
     assert_int_equal(answer.count, 0);
     assert_true(answer.more);
     assert_true(answer.next.rose_at == BEGAN + LIMIT_ORDERS_SCAN - 1);
-    query.after = &answer.next;
     const struct warned_place after = answer.next;
     query.after = &after;
     list(&query);

@@ -6,7 +6,8 @@
 case $B in
 *san) skip "chaos is run on the plain build: a sanitizer's engine takes too long to start again" ;;
 esac
-# Both wait most of the time, for what they broke to come back: so they run side by side, each with a Redis of its own.
+# Both wait most of the time, for what they broke to come back: so they run side by side, each with
+# a Redis of its own.
 B=$B ROUNDS=6 SEED=7 MUTANT=replay tests/chaos/run.sh >"$DIR/mutant" 2>&1 &
 mutant=$!
 B=$B ROUNDS=6 SEED=7 tests/chaos/run.sh >"$DIR/out" 2>&1

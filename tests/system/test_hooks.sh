@@ -324,13 +324,21 @@ no_cursor() { [ "$(redis HEXISTS "jiesu:{$community}:cursors" hook:mini-program)
 await no_cursor
 same "which are left" other "$(names)"
 lives 1
+untold=${ids[-1]}
 await both_have 8 4
 # And when it comes again, it is a new one.
 { echo webhooks:; hook mini-program "$(cat "$DIR/port-2")" secret-2 600; hook other "$hook_port" secret 600; } >"$DIR/hooks.yaml"
 reload
 lives 1
 await both_have 12 8
+! grep -F "$untold" "$DIR/posts-2" || fail "one that was gone was told of $untold"
 same "posts with a wrong signature" 0 "$(cat "$DIR/posts" "$DIR/posts-2" | grep -c '^forged')"
+# Nor does one leave a cursor that goes while Redis is away.
+kill -KILL "$(cat "$DIR/data/redis/redis.pid")"
+{ echo webhooks:; hook other "$hook_port" secret 600; } >"$DIR/hooks.yaml"
+reload
+await no_cursor
+same "the cursor of who stays" 1 "$(redis HEXISTS "jiesu:{$community}:cursors" hook:other)"
 stop_engine
 kill -KILL "$second_pid"
 wait "$second_pid" 2>/dev/null

@@ -155,7 +155,8 @@ for query in '' '?community=nowhere' '?community=bihu&most=0' '?community=bihu&s
     same "examples$query" 400 "$(status)"
 done
 
-# ---- who goes first: what is urgent, then special groups, then the others; in each the order of arrival ----
+# ---- who goes first: what is urgent, then special groups, then the others ----
+# In each of them the order of arrival counts.
 placed() { jq -r '"\(.id) \(.assignee.id)"'; }
 ten=""
 for n in 1 2 3 4 5 6 7 8 9 10; do
@@ -237,7 +238,8 @@ same "a retry from before" 200 "$(step "$id" accept '{"worker":"w-bh-03"}' -H 'I
 same "its history" "create accept arrive resolve" "$(show "$id" | jq -r '[.history[].step]|join(" ")')"
 stop_engine
 
-# ---- who whistled rates; a class that must say why it is late ---- (by a clock that runs fast, from a Monday's morning)
+# ---- who whistled rates; a class that must say why it is late ----
+# By a clock that runs fast, from a Monday's morning.
 rm -r "$DIR/data"
 cp -r rules "$DIR/rules"
 sed -i '/name: ordinary$/,/resolve:/{s/resolve: .*/resolve: 10min/;s/title:/overdue_reason: true\n    title:/}' "$DIR/rules/sla.yaml"
@@ -281,5 +283,10 @@ id=$(order '{"text":"碧湖花园3栋的路灯不亮","grid":"bihu-01"}')
 w=$(show "$id" | jq -r .worker)
 step "$id" accept "{\"worker\":\"$w\"}" >/dev/null
 step "$id" resolve "{\"worker\":\"$w\"}" >/dev/null
-[ "$(status)" = 200 ] || is_late >/dev/null || fail "in time: $(cat "$DIR/answer")"
+cp "$DIR/answer" "$DIR/resolved" # is_late asks anew
+case "$(status)" in
+200) ;;
+409) is_late >/dev/null && [ "$(jq -r .reason "$DIR/resolved")" = overdue ] ;; # the machine is slow
+*) false ;;
+esac || fail "in time: $(cat "$DIR/resolved")"
 stop_engine

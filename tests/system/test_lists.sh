@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The lists of warned orders, from outside, on a fast clock: by level, place and worker, page by page; an order that is
-# done leaves them, and one that is reopened comes back.
+# The lists of warned orders, from outside, on a fast clock: by level, place and worker, page by
+# page; an order that is done leaves them, and one that is reopened comes back.
 . tests/system/lib.sh
 
 get() { curl -s "$@"; }

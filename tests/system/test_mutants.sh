@@ -49,7 +49,7 @@ mutant "one bounce more" life.c 's/life->bounces >= numbers->returns_most/life->
 mutant "a stale version counts" life.c 's/step->version != life->version/step->version > life->version/'
 mutant "steps go back in time" life.c 's/step->strict && step->at < life->last_at/step->strict \&\& step->at < life->created_at/'
 mutant "whoever leads rates" life.c 's/span_eq(party->caller, step->worker)/step->actor == ACTOR_LEADER/'
-mutant "the head rates for whoever could" life.c 's/ && !has_word(step->able, . ., party->caller)//'
+mutant "the head rates for whoever could" life.c 's/ && !span_has_word(step->able, . ., party->caller)//'
 mutant "late without a word" life.c 's/late && !step->explained && /late \&\& step->explained \&\& /'
 mutant "a return resets a clock" life.c 's/life->bounces++;/life->bounces++, life->clocks[CLOCK_RESPOND].due += 1;/'
 mutant "special groups wait among their equals" order.c 's/return special ? QUEUE_SPECIAL : /return /'

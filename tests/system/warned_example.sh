@@ -1,5 +1,6 @@
 #!/bin/bash
-# What README shows of a list of warned orders: two orders that nobody accepts, on a fast clock, until they are red.
+# What README shows of a list of warned orders: two orders that nobody accepts, on a fast clock,
+# until they are red.
 . tests/system/lib.sh
 start_engine --clock-speed 300 --clock-origin 2026-03-02T09:00:00+08:00
 for house in 3 5; do

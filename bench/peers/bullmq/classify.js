@@ -65,7 +65,8 @@ function route(places, complaint, text) {
   return match === null ? places.triage : places.places.get(match[0]);
 }
 
-// Which of the worker's queues it goes into; null: the one of what is neither urgent nor about a special group.
+// Which of the worker's queues it goes into; null: the one of what is neither urgent nor about a
+// special group.
 function queueClass(level, special) {
   if (level === 'red' || (level === 'yellow' && special)) return 'urgent';
   return special ? 'special' : null;
