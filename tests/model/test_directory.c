@@ -640,10 +640,8 @@ static void leaders_on_duty(void **state)
     static const struct {
         const char *community, *at, *workers;
     } rows[] = {
-        {"bihu", "2025-03-03 10:00", " w-bh w-wy"},
-        {"bihu", "2025-03-03 19:00", " w-bh w-wy w-b2"},
-        {"wy", "2025-03-03 19:00", " w-wy w-wy"},
-        {"hexi", "2025-03-03 10:00", " w-hx w-xs"},
+        {"bihu", "2025-03-03 10:00", " w-bh w-wy"}, {"bihu", "2025-03-03 19:00", " w-bh w-wy w-b2"},
+        {"wy", "2025-03-03 19:00", " w-wy w-wy"},   {"hexi", "2025-03-03 10:00", " w-hx w-xs"},
         {"nowhere", "2025-03-03 10:00", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
