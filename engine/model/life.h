@@ -63,21 +63,22 @@ struct life_party {
 struct life_step {
     enum order_step step;
     enum order_actor actor;
-    struct span worker; /* who takes it; empty for the resident and the engine */
-    int64_t at;
-    bool strict;          /* `at` must not lie before the last step; else it counts as then */
-    int64_t version;      /* the version the caller saw, or 0 for any */
-    struct span to;       /* transfer, hand_over, escalate: the new holder */
     enum sla_clock clock; /* extend, grant, refuse */
-    int64_t until;        /* extend */
+    bool strict;          /* `at` must not lie before the last step; else it counts as then */
     bool feedback;        /* note: the resident was told */
+    bool explained;       /* resolve: it says why it is late */
+    bool provisional;     /* escalate, review, reclock: `by` counts an unpublished year */
+    struct span worker;   /* who takes it; empty for the resident and the engine */
+    int64_t at;
+    int64_t version; /* the version the caller saw, or 0 for any */
+    struct span to;  /* transfer, hand_over, escalate: the new holder */
+    int64_t until;   /* extend */
     struct life_party parties[LIMIT_ORDER_PARTIES]; /* whistle */
     size_t party_count;
     struct span department; /* party_report, party_rate */
     int64_t stars;          /* party_rate, rate */
     struct span able;       /* party_rate by a head: others who can still rate, "a b" */
     struct span explain;    /* resolve: the classes that are to say why they are late, "a,b" */
-    bool explained;         /* resolve: it does */
     struct span category;   /* review: the corrected one; empty: it was right */
     int64_t reopen_by;      /* resolve, rate: until when the resident may reopen */
     int64_t resolve_by;     /* reopen, escalate: the new deadline */
@@ -88,7 +89,6 @@ struct life_step {
     int64_t queued_at;       /* hand_over: since when it is the new holder's turn */
     struct span sla_class;   /* escalate, review: the new one */
     int64_t by[CLOCK_COUNT]; /* review, reclock: the deadlines of its class from its creation */
-    bool provisional;        /* escalate, review, reclock: those count an unpublished year */
 };
 
 struct life {
