@@ -68,10 +68,11 @@ for entry in * .ci; do
 done
 ln -s "$B" "$DIR/work/build"
 
+# Below those that the system gives out, and apart from those of test_free_port: other tests run beside us.
 free_port() {
     local port
     while true; do
-        port=$((20000 + RANDOM))
+        port=$((25000 + RANDOM % 7000))
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
     done
     echo $port
