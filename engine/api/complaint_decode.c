@@ -45,21 +45,6 @@ static void refuse(struct decode *d, const char *field, const char *problem)
         complaint_error(d->errors, span_str(field), "%s", problem);
 }
 
-static bool is_blank(struct span s)
-{
-    /* U+3000, the ideographic space, is blank too. */
-    for (size_t i = 0; i < s.len; i++) {
-        if (span_starts(span_sub(s, i, s.len), SPAN("\xE3\x80\x80"))) {
-            i += 2;
-            continue;
-        }
-        const char c = s.ptr[i];
-        if (c != ' ' && c != '\t' && c != '\n' && c != '\r')
-            return false;
-    }
-    return true;
-}
-
 static bool is_control(unsigned char c, bool line_breaks)
 {
     const bool allowed = line_breaks && (c == '\n' || c == '\r' || c == '\t');
@@ -119,7 +104,7 @@ static void take_text(struct decode *d, const char *field, struct json value)
     struct span s = {NULL, 0};
     const size_t before = d->error_count;
     take_string(d, field, value, LIMIT_TEXT_CHARS, true, &s);
-    if (d->error_count == before && is_blank(s))
+    if (d->error_count == before && utf8_is_blank(s))
         refuse(d, field, "must not be blank");
     d->complaint->text = s;
 }

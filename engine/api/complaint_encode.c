@@ -73,11 +73,7 @@ static void write_evidence(struct json_writer *w, const struct evidence *e, stru
 /* The members of a verdict inside an open object. */
 static void write_verdict(struct json_writer *w, const struct verdict *v)
 {
-    json_key(w, "category");
-    if (v->category.path.len > 0)
-        json_write_string(w, v->category.path);
-    else
-        json_write_null(w);
+    json_member_string_or_null(w, "category", v->category.path);
     json_member_double(w, "score", v->score);
     json_member_double(w, "margin", round(v->margin * 1000) / 1000);
     json_key(w, "secondary");
@@ -128,11 +124,7 @@ static void write_route(struct json_writer *w, const struct route *route)
 {
     json_member_string(w, "street", route->street);
     json_member_string(w, "community", route->community);
-    json_key(w, "grid");
-    if (route->grid.len > 0)
-        json_write_string(w, route->grid);
-    else
-        json_write_null(w);
+    json_member_string_or_null(w, "grid", route->grid);
     json_member_string(w, "place", route->grid_name);
     json_key(w, "assignee");
     json_open_object(w);

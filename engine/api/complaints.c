@@ -158,29 +158,21 @@ struct say {
     int64_t reopen_by;       /* 0: it is not done */
 };
 
-static int64_t number_in(struct json object, const char *key)
-{
-    struct json value;
-    return json_get(object, key, &value) && json_type(value) == JSON_INTEGER ? json_integer(value)
-                                                                             : 0;
-}
-
 static void follow(struct json entry, enum order_state to, struct say *say)
 {
-    struct json note, step;
+    struct json note;
     const bool noted = json_get(entry, "note", &note);
     if (to != ORDER_RESOLVED && to != ORDER_CLOSED) {
         *say = (struct say){.stars = 0};
         return;
     }
-    const int64_t stars = noted ? number_in(note, "stars") : 0;
-    const int64_t reopen_by = noted ? number_in(note, "reopen_by") : 0;
+    const int64_t stars = noted ? json_get_integer(note, "stars") : 0;
+    const int64_t reopen_by = noted ? json_get_integer(note, "reopen_by") : 0;
     if (reopen_by != 0)
         say->reopen_by = reopen_by;
-    if (json_get(entry, "step", &step) && json_type(step) == JSON_STRING &&
-        span_eq(json_string(step), span_str(order_step_name(STEP_RATE)))) {
+    if (span_eq(json_get_string(entry, "step"), span_str(order_step_name(STEP_RATE)))) {
         say->stars = stars;
-        say->rated_at = number_in(entry, "at");
+        say->rated_at = json_get_integer(entry, "at");
     }
 }
 

@@ -49,13 +49,6 @@ static void write_cell(struct buf *rows, struct span text)
     }
 }
 
-static struct span member(struct json complaint, const char *key)
-{
-    struct json value;
-    return json_get(complaint, key, &value) && json_type(value) == JSON_STRING ? json_string(value)
-                                                                               : SPAN("");
-}
-
 /* 0, or -1 when what is stored cannot be read. */
 static int write_row(struct examples *e, const struct order_view *view, struct err *err)
 {
@@ -67,9 +60,9 @@ static int write_row(struct examples *e, const struct order_view *view, struct e
     buf_str(&e->rows, "\t");
     buf_span(&e->rows, span_cut(&path, '/'));
     buf_str(&e->rows, "\t");
-    write_cell(&e->rows, member(complaint, "title"));
+    write_cell(&e->rows, json_get_string(complaint, "title"));
     buf_str(&e->rows, "\t");
-    write_cell(&e->rows, member(complaint, "text"));
+    write_cell(&e->rows, json_get_string(complaint, "text"));
     buf_str(&e->rows, "\n");
     return 0;
 }
@@ -139,8 +132,7 @@ static bool check_community(struct api *api, struct http_exchange *x, struct spa
     const bool known = directory_has_community(policy_directory(policy), community);
     policy_unref(&policy);
     if (!known)
-        http_problem(x, 400, "query", SPAN("give the id of a community of the directory"),
-                     (struct span){NULL, 0});
+        (void)api_bad_query(x, "give the id of a community of the directory");
     return known;
 }
 
@@ -156,9 +148,7 @@ void examples_get(struct http_exchange *x, void *ctx)
         return;
     _Static_assert(LIMIT_EXAMPLES_PAGE == 1000, "the message says so");
     if (skip < 0 || most < 1) {
-        http_problem(x, 400, "query",
-                     SPAN("skip is how many to pass over, most a number from 1 to 1000"),
-                     (struct span){NULL, 0});
+        (void)api_bad_query(x, "skip is how many to pass over, most a number from 1 to 1000");
         return;
     }
     struct examples *e = arena_zalloc(r->arena, 1, sizeof(*e));

@@ -149,9 +149,7 @@ void workers_notices(struct http_exchange *x, void *ctx)
         return;
     }
     if (most < 1 || read_after(reading, http_query(r, "after")) < 0) {
-        http_problem(x, 400, "query",
-                     SPAN("after is what the answer before said, most a number from 1 to 100"),
-                     (struct span){NULL, 0});
+        (void)api_bad_query(x, "after is what the answer before said, most a number from 1 to 100");
         return;
     }
     reading->w = json_writer(&reading->list);

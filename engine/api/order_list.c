@@ -63,15 +63,6 @@ static int read_worker(struct listing *listing)
 
 /* ---- the answer ---- */
 
-static void write_text(struct json_writer *w, const char *key, struct span text)
-{
-    json_key(w, key);
-    if (text.len > 0)
-        json_write_string(w, text);
-    else
-        json_write_null(w);
-}
-
 static void write_order(struct json_writer *w, const struct warned_order *order)
 {
     json_open_object(w);
@@ -81,8 +72,8 @@ static void write_order(struct json_writer *w, const struct warned_order *order)
     json_member_str(w, "warning", warning_name(order->place.level));
     api_member_time(w, "warning_at", order->place.rose_at);
     json_member_string(w, "worker", order->worker);
-    write_text(w, "grid", order->grid);
-    write_text(w, "category", order->category);
+    json_member_string_or_null(w, "grid", order->grid);
+    json_member_string_or_null(w, "category", order->category);
     json_member_string(w, "urgency", order->urgency);
     api_member_time(w, "created_at", order->created_at);
     json_key(w, "deadlines");

@@ -145,8 +145,7 @@ void orders_get_one(struct http_exchange *x, void *ctx)
     const struct span page = http_query(http_request(x), "history_from");
     uint64_t from = 0;
     if (page.ptr != NULL && (span_to_u64(page, INT64_MAX, &from) < 0 || from == 0)) {
-        http_problem(x, 400, "query", SPAN("history_from is a version, a number from 1"),
-                     (struct span){NULL, 0});
+        (void)api_bad_query(x, "history_from is a version, a number from 1");
         return;
     }
     lookup_order(ctx, x, write_order);

@@ -155,18 +155,9 @@ static void take_text(struct decode *d, struct span field, struct json value)
                         LIMIT_NOTE_CHARS);
 }
 
-/* Of spaces only, the wide ones of Chinese among them. */
-static bool is_blank(struct span text)
-{
-    const struct span wide = SPAN("\u3000");
-    for (text = span_trim(text); span_starts(text, wide);)
-        text = span_trim(span_sub(text, wide.len, text.len));
-    return text.len == 0;
-}
-
 static void take_overdue_reason(struct decode *d, struct span field, struct json value)
 {
-    if (json_type(value) == JSON_STRING && !is_blank(json_string(value)) &&
+    if (json_type(value) == JSON_STRING && !utf8_is_blank(json_string(value)) &&
         utf8_length(json_string(value)) <= LIMIT_NOTE_CHARS) {
         d->body->overdue_reason = json_string(value);
         d->body->step.explained = true;

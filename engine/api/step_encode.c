@@ -137,25 +137,10 @@ void step_encode_note(const struct step_body *body, struct buf *out)
 
 /* ---- read back ---- */
 
-static int64_t get_number(struct json object, const char *key)
-{
-    struct json value;
-    return json_get(object, key, &value) && json_type(value) == JSON_INTEGER ? json_integer(value)
-                                                                             : 0;
-}
-
-static struct span get_string(struct json object, const char *key)
-{
-    struct json value;
-    return json_get(object, key, &value) && json_type(value) == JSON_STRING
-               ? json_string(value)
-               : (struct span){NULL, 0};
-}
-
 /* A string that outlives the reader's document; empty when there is none. -1 when memory is short. */
 static int keep_string(struct arena *arena, struct json object, const char *key, struct span *out)
 {
-    const struct span s = get_string(object, key);
+    const struct span s = json_get_string(object, key);
     *out = s.len == 0 ? s : arena_copy(arena, s);
     return s.len > 0 && out->ptr == NULL ? -1 : 0;
 }
@@ -168,7 +153,7 @@ static int read_parties(struct json note, struct arena *arena, struct life_step 
     struct json_iter it = json_iter(list);
     while (step->party_count < LIMIT_ORDER_PARTIES && json_next(&it, NULL, &party)) {
         struct life_party *to = &step->parties[step->party_count++];
-        to->report_by = get_number(party, "report_by");
+        to->report_by = json_get_integer(party, "report_by");
         if (keep_string(arena, party, "department", &to->department) < 0)
             return -1;
     }
@@ -181,7 +166,7 @@ static void read_levels(struct json note, struct life_step *step)
     if (!json_get(note, "clocks", &clocks))
         return;
     for (enum sla_clock c = 0; c < CLOCK_COUNT; c++)
-        (void)warning_parse(get_string(clocks, sla_clock_name(c)), &step->levels[c]);
+        (void)warning_parse(json_get_string(clocks, sla_clock_name(c)), &step->levels[c]);
 }
 
 static int read_late(struct json note, struct arena *arena, struct life_step *step)
@@ -208,7 +193,7 @@ static void read_deadlines(struct json object, const char *key, int64_t by[CLOCK
     if (!json_get(object, key, &times))
         return;
     for (enum sla_clock c = 0; c < CLOCK_COUNT; c++)
-        by[c] = get_number(times, sla_clock_member(c));
+        by[c] = json_get_integer(times, sla_clock_member(c));
 }
 
 static bool is_true(struct json object, const char *key)
@@ -219,13 +204,13 @@ static bool is_true(struct json object, const char *key)
 
 static int read_note(struct json note, struct arena *arena, struct life_step *step)
 {
-    (void)sla_clock_parse(get_string(note, "clock"), &step->clock);
-    step->until = get_number(note, "until");
+    (void)sla_clock_parse(json_get_string(note, "clock"), &step->clock);
+    step->until = json_get_integer(note, "until");
     step->feedback = is_true(note, "feedback");
-    step->stars = get_number(note, "stars");
-    step->reopen_by = get_number(note, "reopen_by");
-    step->resolve_by = get_number(note, "resolve_by");
-    step->queued_at = get_number(note, "queued_at");
+    step->stars = json_get_integer(note, "stars");
+    step->reopen_by = json_get_integer(note, "reopen_by");
+    step->resolve_by = json_get_integer(note, "resolve_by");
+    step->queued_at = json_get_integer(note, "queued_at");
     step->provisional = is_true(note, "provisional");
     read_levels(note, step);
     read_deadlines(note, "by", step->by);
@@ -242,7 +227,7 @@ static int begin(struct json entry, struct span holder, struct arena *arena, str
     int64_t by[CLOCK_COUNT] = {0};
     struct json note;
     read_deadlines(entry, "note", by);
-    life_begin(life, get_number(entry, "at"), by, holder);
+    life_begin(life, json_get_integer(entry, "at"), by, holder);
     if (!json_get(entry, "note", &note))
         return 0;
     life->provisional = is_true(note, "provisional");
@@ -261,15 +246,15 @@ int life_read(struct json_reader *reader, const struct order_view *view,
         struct span holder;
         if (json_parse(reader, view->history[i], &entry, NULL) < 0 ||
             keep_string(arena, entry, "holder", &holder) < 0 ||
-            order_state_parse(get_string(entry, "to"), &to) < 0)
+            order_state_parse(json_get_string(entry, "to"), &to) < 0)
             return -1;
         if (i == 0) {
             if (begin(entry, holder, arena, life) < 0)
                 return -1;
             continue;
         }
-        step.at = get_number(entry, "at");
-        if (order_step_parse(get_string(entry, "step"), &step.step) < 0 ||
+        step.at = json_get_integer(entry, "at");
+        if (order_step_parse(json_get_string(entry, "step"), &step.step) < 0 ||
             keep_string(arena, entry, "worker", &step.worker) < 0 ||
             (json_get(entry, "note", &note) && read_note(note, arena, &step) < 0))
             return -1;

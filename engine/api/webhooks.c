@@ -54,13 +54,6 @@ static struct span host_of(struct span url)
     return url;
 }
 
-static int64_t integer_of(struct json root, const char *key)
-{
-    struct json value;
-    return json_get(root, key, &value) && json_type(value) == JSON_INTEGER ? json_integer(value)
-                                                                           : 0;
-}
-
 static void add_state(struct listing *l, const struct letters_state *state)
 {
     struct sums *s = &l->sums;
@@ -74,8 +67,8 @@ static void add_state(struct listing *l, const struct letters_state *state)
     if (state->json.len > 0 && json_parse(l->api->json, state->json, &root, NULL) == 0) {
         s->down = s->down || (json_get(root, "down", &down) && json_type(down) == JSON_BOOL &&
                               json_bool(down));
-        s->waiting += integer_of(root, "waiting");
-        oldest = integer_of(root, "oldest");
+        s->waiting += json_get_integer(root, "waiting");
+        oldest = json_get_integer(root, "oldest");
     }
     /* Nobody delivers, or it has just been written: what lies behind the cursor waits. */
     if (oldest == 0 && events_time(state->newest) > events_time(state->cursor))
@@ -272,9 +265,8 @@ void webhooks_dead(struct http_exchange *x, void *ctx)
         after = SPAN(EVENTS_START);
     if (!is_stream_id(after) ||
         (most.len > 0 && (span_to_u64(most, LIMIT_HOOK_DEAD_PAGE, &limit) < 0 || limit == 0))) {
-        http_problem(x, 400, "query",
-                     SPAN("after is the `next` of the page before, limit a number of 1 to 1000"),
-                     (struct span){NULL, 0});
+        (void)api_bad_query(x,
+                            "after is the `next` of the page before, limit a number of 1 to 1000");
         return;
     }
     if (find_both(api, x, endpoint, community) < 0)

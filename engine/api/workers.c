@@ -205,9 +205,7 @@ void workers_queue(struct http_exchange *x, void *ctx)
     const int64_t wait = api_query_number(r, "wait", LIMIT_LONG_POLL_S, 0);
     const int64_t most = api_query_number(r, "most", LIMIT_QUEUE_PAGE, LIMIT_QUEUE_PAGE);
     if (wait < 0 || most < 1) {
-        http_problem(x, 400, "query",
-                     SPAN("wait is a number of seconds from 0 to 60, most one from 1 to 100"),
-                     (struct span){NULL, 0});
+        (void)api_bad_query(x, "wait is a number of seconds from 0 to 60, most one from 1 to 100");
         return;
     }
     struct poll *poll = arena_zalloc(r->arena, 1, sizeof(*poll));

@@ -130,3 +130,11 @@ struct span utf8_prefix(struct span s, size_t max)
     }
     return span_sub(s, 0, at);
 }
+
+bool utf8_is_blank(struct span s)
+{
+    const struct span wide = SPAN("\u3000");
+    for (s = span_trim(s); span_starts(s, wide);)
+        s = span_trim(span_sub(s, wide.len, s.len));
+    return s.len == 0;
+}

@@ -24,6 +24,9 @@ size_t utf8_encode(uint32_t cp, char out[4]);
 /* The longest prefix of s with at most max code points; s must be valid. */
 struct span utf8_prefix(struct span s, size_t max);
 
+/* True for spaces only, among them U+3000, the ideographic one; and for nothing. s must be valid. */
+bool utf8_is_blank(struct span s);
+
 /* For fast paths. True when all eight bytes of a word are ASCII. */
 static inline bool utf8_is_ascii8(uint64_t word)
 {

@@ -31,24 +31,10 @@ struct demo_check {
 
 static int ask(struct asked *asked);
 
-static int64_t integer(struct json object, const char *name)
-{
-    struct json value;
-    return json_get(object, name, &value) && json_type(value) == JSON_INTEGER ? json_integer(value)
-                                                                              : 0;
-}
-
-static struct span string(struct json object, const char *name)
-{
-    struct json value;
-    return json_get(object, name, &value) && json_type(value) == JSON_STRING ? json_string(value)
-                                                                             : SPAN("");
-}
-
 static int64_t instant(struct json object, const char *name)
 {
     int64_t ms = 0;
-    return clock_parse(string(object, name), &ms) == 0 ? ms : 0;
+    return clock_parse(json_get_string(object, name), &ms) == 0 ? ms : 0;
 }
 
 static void forget(struct asked *asked)
@@ -104,7 +90,7 @@ static void read_warning(struct asked *asked, struct json note, int64_t at)
     if (!json_get(note, "clocks", &clocks))
         return;
     for (enum sla_clock c = 0; c < CLOCK_COUNT; c++) {
-        if (warning_parse(string(clocks, sla_clock_name(c)), &level) < 0)
+        if (warning_parse(json_get_string(clocks, sla_clock_name(c)), &level) < 0)
             continue;
         if (level > asked->reached[c])
             asked->reached[c] = level;
@@ -119,11 +105,11 @@ static int read_entry(struct asked *asked, struct json entry)
     struct json note;
     enum order_step step;
     asked->seen++;
-    asked->last_at = integer(entry, "at");
-    if (order_step_parse(string(entry, "step"), &step) < 0)
+    asked->last_at = json_get_integer(entry, "at");
+    if (order_step_parse(json_get_string(entry, "step"), &step) < 0)
         return 0; /* its creation */
     check->sums.steps[step]++;
-    if (!span_eq(string(entry, "by"), SPAN("engine")) &&
+    if (!span_eq(json_get_string(entry, "by"), SPAN("engine")) &&
         ledger_mark(check->ledger, span_str(asked->id), LEDGER_STEP) < 0)
         return err_set(&check->err, ERR_NOMEM, "out of memory");
     if (json_get(entry, "note", &note))
@@ -147,7 +133,7 @@ static void add_clock(struct asked *asked, struct json clock, enum sla_clock c, 
 static void add_order(struct asked *asked, struct json root)
 {
     struct demo_sums *sums = &asked->check->sums;
-    const struct span status = string(root, "status");
+    const struct span status = json_get_string(root, "status");
     const bool done = span_eq(status, SPAN("resolved")) || span_eq(status, SPAN("closed"));
     const bool open = !done && !span_eq(status, SPAN("cancelled"));
     bool forgotten = false;
@@ -178,9 +164,9 @@ static int read_order(struct asked *asked, struct span body)
         if (read_entry(asked, entry) < 0)
             return -1;
     }
-    if (asked->seen < integer(root, "version") && asked->seen > before)
+    if (asked->seen < json_get_integer(root, "version") && asked->seen > before)
         return 1;
-    if (asked->seen != integer(root, "version"))
+    if (asked->seen != json_get_integer(root, "version"))
         return err_set(&check->err, ERR_PROTOCOL, "an order's history is not whole");
     add_order(asked, root);
     return 0;

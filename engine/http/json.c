@@ -287,3 +287,18 @@ int json_get(struct json value, const char *key, struct json *out)
     }
     return 0;
 }
+
+int64_t json_get_integer(struct json value, const char *key)
+{
+    struct json member;
+    return json_get(value, key, &member) && json_type(member) == JSON_INTEGER ? json_integer(member)
+                                                                              : 0;
+}
+
+struct span json_get_string(struct json value, const char *key)
+{
+    struct json member;
+    return json_get(value, key, &member) && json_type(member) == JSON_STRING
+               ? json_string(member)
+               : (struct span){NULL, 0};
+}

@@ -64,5 +64,9 @@ struct json_iter json_iter(struct json value);
 int json_next(struct json_iter *iter, struct span *key, struct json *value);
 /* The member named key: 1 and *value, or 0 when there is none (or value is no object). */
 int json_get(struct json value, const char *key, struct json *out);
+/* The integer that is the member named key; 0 when there is none or it is something else. */
+int64_t json_get_integer(struct json value, const char *key);
+/* The same for a string; empty. */
+struct span json_get_string(struct json value, const char *key);
 
 #endif

@@ -266,6 +266,15 @@ void json_member_string(struct json_writer *w, const char *key, struct span s)
     json_write_string(w, s);
 }
 
+void json_member_string_or_null(struct json_writer *w, const char *key, struct span s)
+{
+    json_key(w, key);
+    if (s.len > 0)
+        json_write_string(w, s);
+    else
+        json_write_null(w);
+}
+
 void json_member_str(struct json_writer *w, const char *key, const char *s)
 {
     json_key(w, key);

@@ -42,6 +42,8 @@ void json_write_scalar(struct json_writer *w, struct json value);
 void json_write_raw(struct json_writer *w, struct span json);
 /* Key and value in one call. */
 void json_member_string(struct json_writer *w, const char *key, struct span s);
+void json_member_string_or_null(struct json_writer *w, const char *key,
+                                struct span s); /* empty: null */
 void json_member_str(struct json_writer *w, const char *key, const char *s);
 void json_member_i64(struct json_writer *w, const char *key, int64_t n);
 void json_member_double(struct json_writer *w, const char *key, double d);

@@ -82,9 +82,6 @@ end
 -- The states of an order that is no more held by anyone.
 local DONE = {resolved = true, closed = true, cancelled = true}
 
--- Keeps `open`, how many orders each worker holds that are not done, and `idle`, when one came to a worker last.
--- The counts are written as they then are, not added to: what an open MULTI (see fence) carries out late is
--- then corrected by what comes behind it.
 local function add_open(key, worker, by)
   local n = (redis.call('HGET', key, worker) or 0) + by
   if n > 0 then
@@ -94,6 +91,9 @@ local function add_open(key, worker, by)
   end
 end
 
+-- Keeps `open`, how many orders each worker holds that are not done, and `idle`, when one came to a worker last.
+-- The counts are written as they then are, not added to: what an open MULTI (see fence) carries out late is
+-- then corrected by what comes behind it.
 local function count(prefix, before, after, came, at)
   if before ~= after then
     if before then add_open(prefix .. 'open', before, -1) end
@@ -457,17 +457,14 @@ end
 
 -- Keeps the lists of the open orders that were warned of, one for each level, by when it rose. What is written follows
 -- from the order alone, so it is right again whenever it is written again.
-local function list(order, level, rose_at, state)
-  if not level then
-    return
-  end
-  local prefix, member = string.match(order, '^(jiesu:{[^}]*}:)order:(.*)$')
-  for name in pairs(WARNINGS) do
-    fence(prefix .. 'idx:warning:' .. name)
+local function list(prefix, member, level, rose_at, state)
+  for name in pairs(level and WARNINGS or {}) do
+    local set = prefix .. 'idx:warning:' .. name
+    fence(set)
     if name == level and not DONE[state] then
-      redis.call('ZADD', prefix .. 'idx:warning:' .. name, rose_at, member)
+      redis.call('ZADD', set, rose_at, member)
     else
-      redis.call('ZREM', prefix .. 'idx:warning:' .. name, member)
+      redis.call('ZREM', set, member)
     end
   end
 end
@@ -515,10 +512,11 @@ local function step(keys, argv)
   if not held then
     return {'missing'}
   end
+  local prefix, community, member = string.match(order, '^(jiesu:{([^}]*)}:)order:(.*)$')
   local again = answer_again(order, held, id)
   if again then
     mend(order, held.entries, function(queue) return requeue(order, queue, {}) end)
-    list(order, held.warning, held.warning_at, held.state)
+    list(prefix, member, held.warning, held.warning_at, held.state)
     return again
   end
   if #argv < 16 or (#argv - 16) % 3 ~= 0 then
@@ -533,7 +531,6 @@ local function step(keys, argv)
     return refuse(order, id, held.refused, held.state, held.version, why)
   end
   local target, holder, queued = destination(order, held, argv, to or argv[12])
-  local prefix, community, member = string.match(order, '^(jiesu:{([^}]*)}:)order:(.*)$')
   local failed = move(order, held, changes, prefix, holder, queued, target ~= held.state)
   if failed then
     return failed
@@ -545,7 +542,7 @@ local function step(keys, argv)
   changes['s:' .. key] = target .. ' ' .. version .. ' ' .. body
   changes['h' .. version] = entry
   changes.warning_at = changes.warning and at
-  list(order, changes.warning or held.warning, changes.warning_at or held.warning_at, target)
+  list(prefix, member, changes.warning or held.warning, changes.warning_at or held.warning_at, target)
   if argv[14] == '@' and not DONE[target] then
     set_due(keys[2], at, member)
   elseif argv[14] ~= '@' and argv[14] ~= '-' then

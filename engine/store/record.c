@@ -398,12 +398,12 @@ int record_view(struct span bytes, struct record *record, struct err *err)
 
 struct span record_key(const struct record *record)
 {
-    return record->argv[3];
+    return record->argv[FIRST_KEY];
 }
 
 struct span record_answer(const struct record *record)
 {
-    size_t first = 3 + CREATE_KEYS + CREATE_FIXED;
+    size_t first = FIRST_KEY + CREATE_KEYS + CREATE_FIXED;
     if (record->kind != RECORD_CREATE)
         return span_of(NULL, 0);
     for (size_t i = first; i + 1 < record->argc; i += 2) {

@@ -63,9 +63,9 @@ int record_create(struct record *record, const struct record_order *order, struc
 
 enum { RECORD_CLAIM_ARGS = 7, RECORD_CLAIM_TTL_BYTES = 12 };
 
-/* The call that claims a record's idempotency key, where it is one of its own: SET NX GET, which answers nil
- * when the key is new and now stands for this order, else what it held. It must not be moved: argv
- * points into it. */
+/* The call that claims a record's idempotency key, where it is one of its own: SET NX GET, which
+ * answers nil when the key is new and now stands for this order, else what it held. It must not be
+ * moved: argv points into it. */
 struct record_claim {
     struct key key;
     char value[ID_BYTES + 1 + HASH_HEX_BYTES]; /* "<id>/<body's hash>" */

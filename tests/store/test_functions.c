@@ -506,6 +506,17 @@ static void await_growth(const char *path, off_t from, struct stat *st)
     } while (st->st_size <= from);
 }
 
+/* Kills Redis, cuts its file somewhere in what came behind `whole`, farther on with each of the eight tears, and
+ * starts it again. */
+static void tear(const char *path, off_t whole, int torn)
+{
+    struct stat st;
+    await_growth(path, whole, &st);
+    test_redis_kill(&redis);
+    assert_int_equal(truncate(path, whole + 20 + (st.st_size - whole - 21) * torn / 7), 0);
+    test_redis_restart(&redis);
+}
+
 /* The file is torn inside the last create, at every place where its MULTI stays open; the create is made
  * again; then Redis starts once more. The entry must be there once, and so must the order. */
 static void test_torn_transaction(void **state)
@@ -551,14 +562,10 @@ static void test_torn_claim(void **state)
     for (int torn = 0; torn < 8; torn++) {
         snprintf(ulid, sizeof(ulid), "t%d", torn);
         snprintf(value, sizeof(value), "c1.%s/b", ulid);
-        create("before", "w2");
         assert_int_equal(stat(path, &st), 0);
         const off_t whole = st.st_size;
         assert_string_equal(claim(ulid, "w1", ulid, value), "created");
-        await_growth(path, whole, &st);
-        test_redis_kill(&redis);
-        assert_int_equal(truncate(path, whole + 20 + (st.st_size - whole - 21) * torn / 7), 0);
-        test_redis_restart(&redis);
+        tear(path, whole, torn);
         assert_string_equal(claim(ulid, "w1", ulid, value), "created");
         test_redis_kill(&redis);
         test_redis_restart(&redis);
@@ -597,10 +604,7 @@ static void test_torn_return(void **state)
                  "dispatched 100 '' 0 '' > '' - {} =",
                  ulid, torn);
         ask(words);
-        await_growth(path, whole, &st);
-        test_redis_kill(&redis);
-        assert_int_equal(truncate(path, whole + 20 + (st.st_size - whole - 21) * torn / 7), 0);
-        test_redis_restart(&redis);
+        tear(path, whole, torn);
         assert_non_null(strstr(ask(words), "dispatched\n2"));
         test_redis_kill(&redis);
         test_redis_restart(&redis);
@@ -639,9 +643,7 @@ static void test_torn_warn(void **state)
             ask(words);
             await_growth(path, whole, &st);
         }
-        test_redis_kill(&redis);
-        assert_int_equal(truncate(path, whole + 20 + (st.st_size - whole - 21) * torn / 7), 0);
-        test_redis_restart(&redis);
+        tear(path, whole, torn);
         assert_non_null(strstr(ask(words), "dispatched\n3"));
         test_redis_kill(&redis);
         test_redis_restart(&redis);
