@@ -177,6 +177,7 @@ int learner_train(struct learner *l, const struct learner_params *params,
 {
     const struct train_params inner = {.max_ngrams = params->max_ngrams,
                                        .min_documents = params->min_documents,
+                                       .min_weight = params->min_weight,
                                        .cost = params->cost,
                                        .smoothing = params->smoothing};
     *result = (struct learner_result){0};

@@ -21,6 +21,7 @@ struct learner;
 struct learner_params {
     size_t max_ngrams;    /* 1 to LIMIT_LEARNED_NGRAMS */
     size_t min_documents; /* an n-gram must stand in so many */
+    double min_weight;    /* an n-gram must have a weight of this share of the largest, 0 to 1 */
     size_t folds;         /* of the cross-validation, 2 at least */
     unsigned head;        /* units of a text; see learned.h */
     double cost;          /* C of the support vector machine */

@@ -6,7 +6,8 @@
  *
  * Features are the values of learned.h over their root of squares. Every common n-gram is learned
  * first; those whose weights differ most between labels, times the root of their documents, are kept
- * and learned again alone.
+ * and learned again alone. That favours the commonest characters, which stand in nearly every text
+ * and say nothing of it, so an n-gram needs a weight worth the name as well.
  */
 #include "classifiers/learner_train.h"
 #include "engine/base/mem.h"
@@ -176,26 +177,39 @@ static int train_all(struct work *w, size_t features, double *weights,
     return 0;
 }
 
-/* Gives the n-grams whose score is at least `least` their columns; at most max, the earlier first.
- * Returns how many. */
+/* Gives the n-grams that have a score, of at least `least`, their columns; at most max, the earlier
+ * first. Returns how many. */
 static size_t give_columns(struct work *w, double least, size_t max)
 {
     size_t features = 0;
     for (size_t n = 0; n < w->set->ngrams->count; n++)
-        w->columns[n] = w->scores[n] >= least && features < max ? (uint32_t)++features : 0;
+        w->columns[n] =
+            w->scores[n] > 0 && w->scores[n] >= least && features < max ? (uint32_t)++features : 0;
     return features;
 }
 
-/* How much an n-gram tells labels apart. */
-static void score_ngrams(struct work *w, const double *weights)
+static double largest_of(const double *weights, size_t count)
+{
+    double largest = 0;
+    for (size_t i = 0; i < count; i++)
+        if (fabs(weights[i]) > largest)
+            largest = fabs(weights[i]);
+    return largest;
+}
+
+/* How much an n-gram tells labels apart; 0 when all its weights are small. */
+static void score_ngrams(struct work *w, const double *weights, size_t features)
 {
     size_t labels = w->set->label_count;
+    const double least = w->params->min_weight * largest_of(weights, features * labels);
     for (size_t n = 0; n < w->set->ngrams->count; n++) {
         w->scores[n] = 0;
         if (w->columns[n] == 0)
             continue;
         const double *row = weights + (w->columns[n] - 1) * labels;
         double mean = 0, squares = 0;
+        if (largest_of(row, labels) < least)
+            continue;
         for (size_t k = 0; k < labels; k++)
             mean += row[k] / (double)labels;
         for (size_t k = 0; k < labels; k++)
@@ -220,7 +234,7 @@ static int least_score(const struct work *w, size_t max, double *least)
     for (size_t n = 0; n < count; n++)
         sorted[n] = w->scores[n];
     qsort(sorted, count, sizeof *sorted, descending);
-    *least = sorted[max - 1];
+    *least = sorted[(max < count ? max : count) - 1];
     mem_free(sorted);
     return 0;
 }
@@ -232,7 +246,7 @@ static ptrdiff_t prune(struct work *w)
     for (size_t n = 0; n < w->set->ngrams->count; n++)
         w->scores[n] = w->documents[n] >= w->params->min_documents ? 1 : 0;
     size_t features = give_columns(w, 1, w->set->ngrams->count);
-    if (features <= max)
+    if (features <= max && w->params->min_weight <= 0)
         return (ptrdiff_t)features;
     double least = 0;
     double bias[LEARNED_LABELS_MAX];
@@ -241,7 +255,7 @@ static ptrdiff_t prune(struct work *w)
         return -1;
     int done = train_all(w, features, weights, bias);
     if (done == 0) {
-        score_ngrams(w, weights);
+        score_ngrams(w, weights, features);
         done = least_score(w, max, &least);
     }
     mem_free(weights);

@@ -20,8 +20,9 @@ struct train_set {
 
 struct train_params {
     size_t max_ngrams, min_documents;
-    double cost;      /* C of the support vector machine */
-    double smoothing; /* added to every count of the naive-Bayes ratios */
+    double min_weight; /* as struct learner_params */
+    double cost;       /* C of the support vector machine */
+    double smoothing;  /* added to every count of the naive-Bayes ratios */
 };
 
 /* Zero it before the first use. */

@@ -37,6 +37,7 @@ static const char help[] =
     "rules\n"
     "  --max-ngrams N    n-grams to keep, 1 to 20000 (20000)\n"
     "  --min-documents N keep none that stands in fewer documents (5)\n"
+    "  --min-weight N    keep none whose weights are all below N thousandths of the largest (0)\n"
     "  --mask WORD       no n-gram may touch this word; may be repeated\n"
     "  --head N          n-grams that begin among the first N characters count twice (27)\n"
     "  --cost X          C of the support vector machine (1)\n"
@@ -195,6 +196,8 @@ static void write_remarks(const struct job *job, struct buf *out)
         "%g, smoothing %g, head %u (%.1f of words)",
         o->params.min_documents, o->params.max_ngrams, o->params.cost, o->params.smoothing,
         o->params.head, r->head_words);
+    if (o->params.min_weight > 0)
+        buf_printf(out, ", weights of %g or more of the largest", o->params.min_weight);
     for (size_t i = 0; i < o->mask_count; i++)
         buf_printf(out, ", mask %s", o->masks[i]);
     buf_char(out, '\n');
@@ -325,6 +328,11 @@ static int take(struct options *o, int option, const char *value)
         if (whole(value, 1, 1000000, &o->params.min_documents) != 0)
             return command_usage("learn", "--min-documents must be a number from 1 to 1000000");
         return 0;
+    case 'w':
+        if (whole(value, 0, 999, &number) != 0)
+            return command_usage("learn", "--min-weight must be a number from 0 to 999");
+        o->params.min_weight = (double)number / 1000;
+        return 0;
     case 'e':
         if (whole(value, 0, 10000, &number) != 0)
             return command_usage("learn", "--head must be a number from 0 to 10000");
@@ -356,6 +364,7 @@ int command_learn(int argc, char **argv)
                                           {"rules", required_argument, NULL, 'r'},
                                           {"max-ngrams", required_argument, NULL, 'n'},
                                           {"min-documents", required_argument, NULL, 'i'},
+                                          {"min-weight", required_argument, NULL, 'w'},
                                           {"mask", required_argument, NULL, 'm'},
                                           {"head", required_argument, NULL, 'e'},
                                           {"cost", required_argument, NULL, 'c'},
@@ -369,7 +378,7 @@ int command_learn(int argc, char **argv)
                                          .head = 27,
                                          .cost = 1,
                                          .smoothing = 1},
-                              .scale = {.points = 36, .lift = 30, .floor = -0.8, .few = 80}};
+                              .scale = {.points = 36, .lift = 30, .floor = -0.8, .few = 60}};
     optind = 0;
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 'h')

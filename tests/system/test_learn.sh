@@ -38,6 +38,10 @@ grep -vE '^(#|jiesu|labels|step|bias|points|lift|few|head)' "$DIR/first.tsv" | c
     fail "an n-gram holds a digit"
 learn --max-ngrams 10 --out "$DIR/small.tsv" | grep -q ': 10 n-grams$' || fail "--max-ngrams 10"
 
+learn --min-weight 500 --out "$DIR/sure.tsv" >/dev/null || fail "--min-weight 500"
+[ "$(wc -l <"$DIR/sure.tsv")" -lt "$(wc -l <"$DIR/first.tsv")" ] || fail "--min-weight dropped nothing"
+grep -q ', weights of 0.5 or more of the largest' "$DIR/sure.tsv" || fail "--min-weight left no remark"
+
 # It classifies, alone and beside the rules, and shows itself as evidence.
 cp -r rules "$DIR/rules"
 mkdir -p "$DIR/rules/learned"
@@ -69,6 +73,7 @@ none="--out $DIR/none.tsv"
 expect 64 '--data FILE.tsv is missing' $none
 expect 64 '--out FILE is missing' --data "$DIR/texts.tsv"
 expect 64 '--max-ngrams must be a number from 1 to 20000' --data "$DIR/texts.tsv" $none --max-ngrams 20001
+expect 64 '--min-weight must be a number from 0 to 999' --data "$DIR/texts.tsv" $none --min-weight 1000
 expect 64 '--folds' --data "$DIR/texts.tsv" $none --folds 1
 expect 69 'cannot be opened' --data "$DIR/nothing.tsv" $none
 expect 69 'cannot be written' --data "$DIR/texts.tsv" --out "$DIR/no/such/folder.tsv"
