@@ -118,9 +118,7 @@ static int append_duplicates(struct keywords_walk *walk, void *ctx)
             return -1;
         for (uint32_t v = from; v < to; v++)
             hits->items[hits->count++] =
-                (struct keywords_found){.from = walk->hit_at[i],
-                                        .value = k->values[v],
-                                        .length = (uint16_t)walk->hit_length[i]};
+                keywords_found_at(walk->hit_at[i], walk->hit_length[i], k->values[v]);
     }
     return 0;
 }

@@ -39,12 +39,15 @@ size_t keywords_count(const struct keywords *keywords);
 /* The instructions it was built for. */
 enum cpu_level keywords_level(const struct keywords *keywords);
 
+/* A text to be searched has fewer units. */
+enum { KEYWORDS_TEXT_UNITS = 1 << 26 };
+
 /* An occurrence: units [from, from + length) of the text, and the value given when the keyword was
- * added. */
+ * added. Eight bytes, because a text has hundreds of them. */
 struct keywords_found {
-    uint32_t from;
+    uint32_t from : 26;
+    uint32_t length : 6;
     uint32_t value;
-    uint16_t length;
 };
 
 /* A growing array of them, owned by the caller and reused from text to text. Zero it before the
@@ -54,10 +57,10 @@ struct keywords_hits {
     size_t count, capacity;
 };
 
-/* Appends every occurrence in units[0, count), count < 2^30. The hits of one keyword come in the
- * order of the text; between keywords the order is that of the search (blocks of the text, and in a
- * block shorter keywords tend to come first), the same on every machine, but nothing to build on.
- * 0, or -1 when memory is short: then some may be missing. */
+/* Appends every occurrence in units[0, count), count < KEYWORDS_TEXT_UNITS. The hits of one keyword
+ * come in the order of the text; between keywords the order is that of the search (blocks of the
+ * text, and in a block shorter keywords tend to come first), the same on every machine, but nothing
+ * to build on. 0, or -1 when memory is short: then some may be missing. */
 int keywords_find(const struct keywords *keywords, const uint16_t *units, size_t count,
                   struct keywords_hits *hits);
 /* Frees the array and zeroes *hits. */
@@ -73,8 +76,8 @@ struct keywords_hit {
 /* Called for each occurrence. Non-zero stops the scan; keywords_scan then returns that value. */
 typedef int keywords_on_hit(void *ctx, const struct keywords_hit *hit);
 
-/* Scans units[0, count), count < 2^30. Hits are ordered by end and, at one end, longest first;
- * duplicates as they were added. 0, or what on_hit returned to stop it. */
+/* Scans units[0, count), count < KEYWORDS_TEXT_UNITS. Hits are ordered by end and, at one end,
+ * longest first; duplicates as they were added. 0, or what on_hit returned to stop it. */
 int keywords_scan(const struct keywords *keywords, const uint16_t *units, size_t count,
                   keywords_on_hit *on_hit, void *ctx);
 

@@ -293,38 +293,26 @@ TARGET static void compare_tails(struct keywords_walk *walk, uint32_t depth)
     walk->hit_count = n;
 }
 
-/* Three registers of sixteen fields become forty-eight fields in the order of the records. */
-_Static_assert(sizeof(struct keywords_found) == 12 && offsetof(struct keywords_found, from) == 0 &&
-                   offsetof(struct keywords_found, value) == 4 &&
-                   offsetof(struct keywords_found, length) == 8,
-               "emit writes three words for each record");
-
-TARGET static inline __m512i interleave(__m512i index, __mmask16 lengths, __m512i from,
-                                        __m512i value, __m512i length)
-{
-    __m512i words = _mm512_permutex2var_epi32(from, index, value);
-    return _mm512_mask_permutexvar_epi32(words, lengths, index, length);
-}
+/* A register of places and one of values become sixteen records: two registers of pairs. */
+_Static_assert(sizeof(struct keywords_found) == 8 && offsetof(struct keywords_found, value) == 4,
+               "emit writes two words for each record");
 
 TARGET static void emit(const struct keywords_walk *walk, struct keywords_found *out)
 {
-    /* Word j is field j % 3 of record j / 3: from by its number, value by its number + 16, length
-     * by its number, where the mask says so. */
-    const __m512i index0 = _mm512_set_epi32(5, 4, 20, 4, 3, 19, 3, 2, 18, 2, 1, 17, 1, 0, 16, 0);
-    const __m512i index1 = _mm512_set_epi32(26, 10, 9, 25, 9, 8, 24, 8, 7, 23, 7, 6, 22, 6, 5, 21);
-    const __m512i index2 =
-        _mm512_set_epi32(15, 31, 15, 14, 30, 14, 13, 29, 13, 12, 28, 12, 11, 27, 11, 10);
+    const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i high =
+        _mm512_set_epi32(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8);
     for (size_t i = 0; i < walk->hit_count; i += LANES) {
         __mmask16 in = first_lanes(walk->hit_count - i);
         __m512i from = _mm512_loadu_si512(walk->hit_at + i);
         __m512i node = _mm512_loadu_si512(walk->hit_node + i);
         __m512i length = _mm512_loadu_si512(walk->hit_length + i);
+        __m512i place = _mm512_or_si512(from, _mm512_slli_epi32(length, 26));
         __m512i value = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), in, node,
                                                     walk->keywords->values, 4);
         uint32_t *to = (uint32_t *)(void *)(out + i);
-        _mm512_storeu_si512(to, interleave(index0, 0x4924, from, value, length));
-        _mm512_storeu_si512(to + 16, interleave(index1, 0x2492, from, value, length));
-        _mm512_storeu_si512(to + 32, interleave(index2, 0x9249, from, value, length));
+        _mm512_storeu_si512(to, _mm512_permutex2var_epi32(place, low, value));
+        _mm512_storeu_si512(to + 16, _mm512_permutex2var_epi32(place, high, value));
     }
 }
 

@@ -135,9 +135,8 @@ void keywords_portable_tails(struct keywords_walk *walk, uint32_t depth)
 void keywords_portable_emit(const struct keywords_walk *walk, struct keywords_found *out)
 {
     for (size_t i = 0; i < walk->hit_count; i++)
-        out[i] = (struct keywords_found){.from = walk->hit_at[i],
-                                         .value = walk->keywords->values[walk->hit_node[i]],
-                                         .length = (uint16_t)walk->hit_length[i]};
+        out[i] = keywords_found_at(walk->hit_at[i], walk->hit_length[i],
+                                   walk->keywords->values[walk->hit_node[i]]);
 }
 
 static size_t filter(struct keywords_walk *walk, uint32_t from, uint32_t to)

@@ -175,9 +175,21 @@ struct keywords {
 
 /* --- searching --- */
 
-/* Places are compared as signed numbers, with a keyword's length added. */
-enum { KEYWORDS_BLOCK = 512, KEYWORDS_SLACK = 16, KEYWORDS_TEXT_UNITS = 1 << 30 };
+enum { KEYWORDS_BLOCK = 512, KEYWORDS_SLACK = 16 };
 #define KEYWORDS_TRIPLE UINT32_C(0x80000000)
+
+/* Places are compared as signed numbers, with a keyword's length added; and a hit has 26 bits for
+ * its place, and 6 for its length. */
+_Static_assert(KEYWORDS_TEXT_UNITS <= 1 << 26 && LIMIT_KEYWORD_UNITS < 1 << 6,
+               "a hit needs more bits");
+
+static inline struct keywords_found keywords_found_at(uint32_t from, uint32_t length,
+                                                      uint32_t value)
+{
+    return (struct keywords_found){.from = from & (KEYWORDS_TEXT_UNITS - 1),
+                                   .length = length & ((1 << 6) - 1),
+                                   .value = value};
+}
 
 /* Takes walk->hit_count hits, all of them at once. Non-zero ends the search. */
 typedef int keywords_sink(struct keywords_walk *walk, void *ctx);

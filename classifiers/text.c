@@ -9,6 +9,7 @@
 #include "classifiers/text_private.h"
 #include "engine/base/check.h"
 #include "engine/base/cpu.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf.h"
 
@@ -65,8 +66,9 @@ int text_set(struct text *text, struct span title, struct span body, struct err 
     text->title_units = 0;
     text->title = title;
     text->body = body;
-    if (title.len > UINT32_MAX / 2 || body.len > UINT32_MAX / 2)
-        return err_set(err, ERR_LIMIT, "a text may have at most %u bytes", UINT32_MAX / 2);
+    if (title.len > LIMIT_CLASSIFY_BYTES || body.len > LIMIT_CLASSIFY_BYTES - title.len)
+        return err_set(err, ERR_LIMIT, "a title and its text may have at most %d bytes together",
+                       LIMIT_CLASSIFY_BYTES);
     fetch(title);
     fetch(body);
     if (text_reserve(text, title.len + body.len + 1 + TEXT_SLACK, err) != 0 ||

@@ -52,7 +52,7 @@ struct text_place {
 };
 
 /* Normalises title and body (either may be empty). 0, or -1 and *err: ERR_INVALID with the byte
- * offset when the UTF-8 is not valid, ERR_LIMIT over 2 GiB, ERR_NOMEM; *text is then good for
+ * offset when the UTF-8 is not valid, ERR_LIMIT over LIMIT_CLASSIFY_BYTES, ERR_NOMEM; *text is then good for
  * text_set and text_free only. The spans must outlive the use of *text. */
 int text_set(struct text *text, struct span title, struct span body, struct err *err);
 /* Maps units [from, to) (from < to, not across the boundary) back to the original bytes: whole code

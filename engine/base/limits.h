@@ -107,6 +107,8 @@
     X(NEAR_LISTS, 4, "lists", "of words in one near")                                              \
     X(NEAR_UNITS, 100, "units", "between neighbours of a near at the most")                        \
     X(NEAR_HITS, 512, "words", "of one text that one near looks at; later ones are not seen")      \
+    X(CLASSIFY_BYTES, 8388608, "bytes",                                                            \
+      "title and text together, to be classified; over it refused")                                \
     X(OCCURRENCES, 64, "occurrences", "of one word in one text that are kept")                     \
     X(NEGATION_UNITS, 32, "units", "between a negation word and what it negates at the most")      \
     X(NEGATIONS, 512, "words", "of negation in one text; over it nothing is negated")              \

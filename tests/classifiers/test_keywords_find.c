@@ -36,9 +36,8 @@ static void naive_find(const struct naive *naive, const uint16_t *units, size_t 
     for (size_t k = 0; k < naive->count; k++)
         for (size_t at = 0; at + naive->length[k] <= count; at++)
             if (memcmp(naive->units[k], units + at, naive->length[k] * sizeof *units) == 0)
-                hits_add(hits, (struct keywords_found){.from = (uint32_t)at,
-                                                       .value = (uint32_t)k,
-                                                       .length = (uint16_t)naive->length[k]});
+                hits_add(hits,
+                         keywords_found_at((uint32_t)at, (uint32_t)naive->length[k], (uint32_t)k));
 }
 
 static int by_value_then_place(const void *left, const void *right)

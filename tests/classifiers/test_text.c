@@ -1,5 +1,6 @@
 /* Folding, places, and what text_set refuses. */
 #include "classifiers/text.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 #include "engine/base/utf.h"
 #include "tests/classifiers/support_units.h"
@@ -327,6 +328,20 @@ static void long_expansions_grow(void **state)
     text_free(&text);
 }
 
+/* What is too long is refused before it is read. */
+static void refuses_what_is_too_long(void **state)
+{
+    (void)state;
+    struct text text = {.units = NULL};
+    struct err err = {0};
+    const struct span half = span_of("x", LIMIT_CLASSIFY_BYTES / 2 + 1);
+    assert_int_equal(text_set(&text, half, half, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_non_null(strstr(err.text, "8388608 bytes together"));
+    assert_int_equal(text_set(&text, SPAN("标题"), SPAN("内容"), &err), 0);
+    text_free(&text);
+}
+
 static void survives_failing_allocations(void **state)
 {
     (void)state;
@@ -362,6 +377,7 @@ int main(void)
         cmocka_unit_test(places_are_the_original_bytes),
         cmocka_unit_test(empty_texts),
         cmocka_unit_test(long_expansions_grow),
+        cmocka_unit_test(refuses_what_is_too_long),
         cmocka_unit_test(survives_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
