@@ -15,11 +15,15 @@
  * comes.
  */
 #include "classifiers/classify_private.h"
+#include "engine/base/limits.h"
 #include "engine/base/mem.h"
 
 #include <string.h>
 
 enum { FIRST_ITEMS = 256, TEXTS_PER_FLUSH = 32 };
+
+/* Of all code points U+FDFA becomes the most: 18 units of 3 bytes. */
+_Static_assert(LIMIT_CLASSIFY_BYTES / 3 * 18 + 1 < KEYWORDS_TEXT_UNITS, "any text can be searched");
 
 struct rules_scratch *rules_scratch_new(void)
 {
@@ -48,7 +52,7 @@ void rules_scratch_free(struct rules_scratch **scratch)
     mem_free(s->met);
     mem_free(s->met_slots);
     mem_free(s->picks);
-    mem_free(s->occurrences);
+    mem_free(s->next);
     negation_free(&s->negation);
     mem_free(s->conditions);
     mem_free(s->woken);
@@ -140,7 +144,7 @@ int classify_fit_hits(struct rules_scratch *s, size_t count)
     if (count >= wanted)
         wanted = 2 * count + FIRST_ITEMS;
     FIT(s->word_hits, s->word_hit_capacity, wanted);
-    FIT(s->occurrences, s->occurrence_capacity, wanted);
+    FIT(s->next, s->next_capacity, wanted);
     return 0;
 }
 
@@ -153,6 +157,7 @@ static void forget_marks(struct rules_scratch *s)
     for (size_t i = 0; i < s->met_count; i++)
         s->met_slots[s->met[i].value] = 0;
     s->met_count = 0;
+    learned_begin(&s->sums, s->hits.items);
 }
 
 static int fit_rules(struct rules_scratch *s, const struct rules *rules)
@@ -172,6 +177,8 @@ static int fit_rules(struct rules_scratch *s, const struct rules *rules)
     FIT(s->woken, s->woken_capacity, rules->condition_count);
     FIT(s->gates, s->gate_capacity, rules->gate_count);
     FIT(s->ready, s->ready_capacity, rules->regex_count);
+    if (learned_fit(&s->sums, rules->ngrams, rules->value_count) != 0)
+        return -1;
     s->fits = rules->serial;
     return 0;
 }
@@ -182,15 +189,12 @@ int classify_begin(struct rules_scratch *s, const struct rules *rules)
     begin_counts(s, rules);
     if (s->fits != rules->serial && fit_rules(s, rules) != 0)
         return -1;
-    if (learned_begin(rules->learned, &s->sums) != 0)
-        return -1;
     if (++s->epoch == 0) { /* they ran out: all marks are forgotten */
         memset(s->gates, 0, s->gate_capacity * sizeof *s->gates);
         memset(s->conditions, 0, s->condition_capacity * sizeof *s->conditions);
         s->epoch = 1;
     }
     s->hits.count = 0;
-    s->occurrence_count = 0;
     s->woken_count = 0;
     negation_reset(&s->negation);
     regex_scratch_begin(s->regex);

@@ -9,11 +9,10 @@ struct answer {
 static struct answer ask_word(struct classify_job *job, const struct rules_item *item)
 {
     const struct classify_met *met = classify_met_value(job, item->index);
-    const struct classify_occurrence *at =
-        met == NULL ? NULL : classify_first(job, met, item->scope);
+    const struct keywords_found *at = met == NULL ? NULL : classify_first(job, met, item->scope);
     struct answer answer = {.holds = false};
     if (at != NULL)
-        answer = (struct answer){.holds = true, .from = at->from, .to = at->to};
+        answer = (struct answer){.holds = true, .from = at->from, .to = classify_end(at)};
     return answer;
 }
 
@@ -73,9 +72,10 @@ static size_t collect(struct classify_job *job, const struct rules_part *part, u
         last = item->list;
         /* A list that fills its share leaves room for the others. */
         size_t room = LIMIT_NEAR_HITS / part->lists * (item->list + 1);
-        for (uint32_t o = met->first; o != RULES_NONE && count < room; o = s->occurrences[o].next)
-            s->near_hits[count++] = (struct near_hit){
-                .from = s->occurrences[o].from, .to = s->occurrences[o].to, .list = item->list};
+        for (uint32_t h = met->first; h != RULES_NONE && count < room; h = s->next[h])
+            s->near_hits[count++] = (struct near_hit){.from = s->hits.items[h].from,
+                                                      .to = classify_end(&s->hits.items[h]),
+                                                      .list = item->list};
     }
     return count;
 }

@@ -44,16 +44,15 @@ int classify_add_match(struct classify_job *job, uint32_t use, size_t from, size
 
 /* --- keywords --- */
 
-/* The body's first occurrence of a value whose chain is full is taken too: the scope `text` needs
- * it. */
+/* Whether a hit of a value whose chain is full is taken too: the body's first is, for the scope
+ * `text`. */
 static bool is_taken(const struct rules_scratch *s, const struct classify_met *met, uint32_t from)
 {
-    return met->count < LIMIT_OCCURRENCES ||
-           (s->occurrences[met->last].from < s->text.title_units && from >= s->text.title_units);
+    return s->hits.items[met->last].from < s->text.title_units && from >= s->text.title_units;
 }
 
-/* Puts the values that were met into s->met, each with the chain of its occurrences; moves the
- * hits of negation words to the front of s->word_hits. Returns how many these are. */
+/* Puts the values that were met into s->met, each with the chain of its hits; moves the hits of
+ * negation words to the front of s->word_hits. Returns how many these are. */
 static size_t meet(struct classify_job *job, size_t words)
 {
     struct rules_scratch *s = job->scratch;
@@ -61,31 +60,30 @@ static size_t meet(struct classify_job *job, size_t words)
     const uint8_t *negations = job->rules->negations;
     const struct rules_value *values = job->rules->values;
     struct classify_met *met = s->met;
-    struct classify_occurrence *all = s->occurrences; /* there is room for every hit */
+    uint32_t *next = s->next; /* there is room for every hit */
     uint32_t *slots = s->met_slots, *word_hits = s->word_hits;
-    uint32_t met_count = 0, count = 0;
+    uint32_t met_count = 0;
     size_t negated = 0;
     for (size_t i = 0; i < words; i++) {
-        const struct keywords_found *hit = &hits[word_hits[i]];
-        const uint32_t slot = slots[hit->value], fresh = slot == 0;
-        const uint32_t mask = 0U - fresh; /* compilers make branches of `fresh ? a : b` */
-        struct classify_met *m = &met[(met_count & mask) | ((slot - 1) & ~mask)];
-        __builtin_prefetch(&values[hit->value]); /* for count_keywords */
-        word_hits[negated] = word_hits[i];
-        negated += negations[hit->value] != 0;
+        const uint32_t hit = word_hits[i], value = hits[hit].value;
+        const uint32_t slot = slots[value], fresh = slot == 0;
+        const uint32_t old = fresh - 1;     /* a mask; compilers make branches of `fresh ? a : b` */
+        __builtin_prefetch(&values[value]); /* for count_keywords */
+        word_hits[negated] = hit;
+        negated += negations[value] != 0;
         met_count += fresh;
-        slots[hit->value] = (met_count & mask) | slot;
-        m->value = hit->value;
-        m->count &= ~mask;
-        if (!is_taken(s, m, hit->from)) {
-            m->count++;
+        const uint32_t place = (slot & old) | (met_count & ~old);
+        struct classify_met *m = &met[place - 1];
+        const uint32_t count = m->count & old;
+        slots[value] = place;
+        m->value = value;
+        m->count = count + 1;
+        if (count >= LIMIT_OCCURRENCES && !is_taken(s, m, hits[hit].from))
             continue;
-        }
-        m->count++;
-        m->first = (count & mask) | (m->first & ~mask);
-        all[(count & mask) | (m->last & ~mask)].next = count; /* itself: see the next line */
-        all[count] = (struct classify_occurrence){hit->from, hit->from + hit->length, RULES_NONE};
-        m->last = count++;
+        m->first = (m->first & old) | (hit & ~old);
+        next[(m->last & old) | (hit & ~old)] = hit; /* when fresh, itself: see the next line */
+        next[hit] = RULES_NONE;
+        m->last = hit;
     }
     s->met_count = met_count;
     return negated;
@@ -97,7 +95,6 @@ static size_t sort_hits(struct classify_job *job)
 {
     struct rules_scratch *s = job->scratch;
     const struct keywords_found *hits = s->hits.items;
-    const uint16_t *ngrams = job->rules->ngrams;
     const size_t count = s->hits.count, hand_count = job->rules->hand_count;
     uint32_t *const word_hits = s->word_hits;
     struct learned_sums sums = s->sums; /* a copy, which the compiler can keep in registers */
@@ -106,9 +103,9 @@ static size_t sort_hits(struct classify_job *job)
         const uint32_t value = hits[i].value;
         word_hits[words] = (uint32_t)i;
         words += value < hand_count;
-        learned_add(&sums, ngrams[value], hits[i].from, hits[i].length);
+        learned_add(&sums, value, (uint32_t)i);
     }
-    s->sums = sums;
+    s->sums.count = sums.count;
     return words;
 }
 
@@ -121,7 +118,7 @@ static int scan(struct classify_job *job)
     const size_t words = sort_hits(job), negated = meet(job, words);
     for (size_t i = 0; i < negated; i++) {
         const struct keywords_found *hit = &s->hits.items[s->word_hits[i]];
-        const struct negation_word word = {hit->from, hit->from + hit->length,
+        const struct negation_word word = {hit->from, classify_end(hit),
                                            job->rules->negations[hit->value]};
         if (negation_add(&s->negation, word) != 0)
             return -1;
@@ -149,21 +146,20 @@ static inline size_t pick(struct classify_pick *picks, size_t count, uint32_t at
 static int count_use(struct classify_job *job, const struct classify_met *met, uint32_t index)
 {
     const struct rules_use *use = &job->rules->uses[index];
-    const struct classify_occurrence *all = job->scratch->occurrences;
-    const struct classify_occurrence *first = classify_first(job, met, use->scope);
-    size_t title_units = job->scratch->text.title_units;
+    const struct rules_scratch *s = job->scratch;
+    const struct keywords_found *hits = s->hits.items;
+    const struct keywords_found *first = classify_first(job, met, use->scope);
     if (first == NULL)
         return 0;
-    if (!use->negatable || !classify_is_negated(job, first->from, first->to))
-        return classify_add_match(job, index, first->from, first->to, false);
-    for (uint32_t i = first->next; i != RULES_NONE; i = all[i].next) {
-        if (use->scope == RULES_TITLE && all[i].from >= title_units)
+    for (uint32_t h = (uint32_t)(first - hits); h != RULES_NONE; h = s->next[h]) {
+        const uint32_t from = hits[h].from, to = classify_end(&hits[h]);
+        if (use->scope == RULES_TITLE && from >= s->text.title_units)
             break;
-        if (!classify_is_negated(job, all[i].from, all[i].to))
-            return classify_add_match(job, index, all[i].from, all[i].to, false);
+        if (!use->negatable || !classify_is_negated(job, from, to))
+            return classify_add_match(job, index, from, to, false);
     }
     bool unread = met->count > LIMIT_OCCURRENCES;
-    return classify_add_match(job, index, first->from, first->to, !unread);
+    return classify_add_match(job, index, first->from, classify_end(first), !unread);
 }
 
 static int count_uses(struct classify_job *job)
@@ -182,7 +178,8 @@ static int count_uses(struct classify_job *job)
         return -1;
     for (size_t i = 0; i < count; i++) {
         const struct classify_met *met = &s->met[s->picks[i].met];
-        const struct classify_occurrence *first = &s->occurrences[met->first];
+        const struct keywords_found *first = &s->hits.items[met->first];
+        const uint32_t to = classify_end(first);
         const uint32_t index = s->picks[i].item;
         const struct rules_use *use = &uses[index];
         if (use->negatable || use->scope == RULES_TEXT) { /* few are */
@@ -190,8 +187,8 @@ static int count_uses(struct classify_job *job)
                 return -1;
             continue;
         }
-        s->matches[s->match_count] = match_of(use, index, first->from, first->to, false);
-        s->match_count += use->scope == RULES_ANYWHERE || first->to <= title_units;
+        s->matches[s->match_count] = match_of(use, index, first->from, to, false);
+        s->match_count += use->scope == RULES_ANYWHERE || to <= title_units;
     }
     return 0;
 }
@@ -302,7 +299,7 @@ static void add_learned(struct classify_job *job)
     const struct rules *rules = job->rules;
     if (s->sums.count == 0)
         return;
-    learned_scores(rules->learned, &s->sums, s->learned);
+    learned_scores(rules->learned, &s->sums, s->hits.items, rules->ngrams, s->learned);
     for (size_t label = 0; label < learned_label_count(rules->learned); label++) {
         struct classify_cell *cell = touch(s, rules->learned_targets[label]);
         cell->score += s->learned[label];

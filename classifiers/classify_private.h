@@ -27,12 +27,12 @@ struct classify_cell {
     uint64_t best;        /* the rank (classify_rank) of its best category one level below */
 };
 
-/* A hand-written value in a text: a chain of its first LIMIT_OCCURRENCES occurrences, and the first
- * in the body if that comes later. */
+/* A hand-written value in a text: a chain of its first LIMIT_OCCURRENCES hits, and the first in the
+ * body if that comes later. */
 struct classify_met {
     uint32_t value;
-    uint32_t count;       /* all its occurrences */
-    uint32_t first, last; /* in rules_scratch.occurrences */
+    uint32_t count;       /* all its hits */
+    uint32_t first, last; /* in rules_scratch.hits */
 };
 
 /* So many uses or triggers of a value are picked at once: few values have more. */
@@ -42,11 +42,6 @@ enum { CLASSIFY_PICKED = 4 };
 struct classify_pick {
     uint32_t item; /* in rules->uses or rules->triggers */
     uint32_t met;  /* in rules_scratch.met */
-};
-
-struct classify_occurrence {
-    uint32_t from, to;
-    uint32_t next; /* or RULES_NONE */
 };
 
 /* What is counted of a target until it is handed over to the rule set. */
@@ -111,8 +106,8 @@ struct rules_scratch {
     size_t met_slot_capacity;
     struct classify_pick *picks;
     size_t pick_capacity;
-    struct classify_occurrence *occurrences;
-    size_t occurrence_count, occurrence_capacity;
+    uint32_t *next; /* by hit of a chain: the next one, or RULES_NONE */
+    size_t next_capacity;
     struct negation negation;
     struct classify_condition *conditions;
     size_t condition_capacity;
@@ -151,7 +146,7 @@ struct classify_job {
 
 /* Makes the scratch fit a rule set and forgets the last text. 0, or -1 when memory is short. */
 int classify_begin(struct rules_scratch *scratch, const struct rules *rules);
-/* Room for sorting so many hits, and one more, and for their occurrences. 0, or -1 when memory is short. */
+/* Room for sorting so many hits, and one more, and for their chains. 0, or -1 when memory is short. */
 int classify_fit_hits(struct rules_scratch *scratch, size_t count);
 /* Room for one more item in an array of the scratch: it, moved or not; NULL when memory is short. */
 void *classify_grow(void *items, size_t *capacity, size_t count, size_t size);
@@ -187,20 +182,28 @@ static inline const struct classify_met *classify_met_value(const struct classif
     return slot == 0 ? NULL : &s->met[slot - 1];
 }
 
-/* Where a value that was met stands first in a scope, or NULL. */
-static inline const struct classify_occurrence *classify_first(const struct classify_job *job,
-                                                               const struct classify_met *met,
-                                                               enum rules_scope scope)
+/* Where a hit ends. */
+static inline uint32_t classify_end(const struct keywords_found *hit)
 {
-    const struct classify_occurrence *all = job->scratch->occurrences, *first = &all[met->first];
-    const size_t title_units = job->scratch->text.title_units;
+    return hit->from + hit->length;
+}
+
+/* Where a value that was met stands first in a scope, or NULL. */
+static inline const struct keywords_found *classify_first(const struct classify_job *job,
+                                                          const struct classify_met *met,
+                                                          enum rules_scope scope)
+{
+    const struct rules_scratch *s = job->scratch;
+    const struct keywords_found *hits = s->hits.items;
+    const size_t title_units = s->text.title_units;
+    uint32_t first = met->first;
     if (scope == RULES_ANYWHERE)
-        return first;
+        return &hits[first];
     if (scope == RULES_TITLE)
-        return first->to <= title_units ? first : NULL;
-    while (first->from < title_units && first->next != RULES_NONE)
-        first = &all[first->next];
-    return first->from < title_units ? NULL : first;
+        return classify_end(&hits[first]) <= title_units ? &hits[first] : NULL;
+    while (hits[first].from < title_units && s->next[first] != RULES_NONE)
+        first = s->next[first];
+    return hits[first].from < title_units ? NULL : &hits[first];
 }
 
 /* True when negation words set a match aside. */

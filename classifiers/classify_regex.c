@@ -40,20 +40,21 @@ struct window {
 };
 
 /* Notes where a literal of a set stands. */
-static void note_places(const struct classify_job *job, const struct classify_met *met,
+static void note_places(const struct rules_scratch *s, const struct classify_met *met,
                         struct classify_set *set)
 {
-    const struct classify_occurrence *all = job->scratch->occurrences;
-    uint32_t last =
-        met->count > LIMIT_OCCURRENCES ? (uint32_t)job->scratch->text.count : all[met->last].from;
-    if (all[met->first].to < set->first_end)
-        set->first_end = all[met->first].to;
+    const struct keywords_found *hits = s->hits.items;
+    const uint32_t first_end = classify_end(&hits[met->first]);
+    const uint32_t last =
+        met->count > LIMIT_OCCURRENCES ? (uint32_t)s->text.count : hits[met->last].from;
+    if (first_end < set->first_end)
+        set->first_end = first_end;
     if (last > set->last_begin)
         set->last_begin = last;
     if (set->count + met->count <= CLASSIFY_PLACES)
-        for (uint32_t i = met->first, n = set->count; i != RULES_NONE; i = all[i].next, n++) {
-            set->from[n] = all[i].from;
-            set->to[n] = all[i].to;
+        for (uint32_t h = met->first, n = set->count; h != RULES_NONE; h = s->next[h], n++) {
+            set->from[n] = hits[h].from;
+            set->to[n] = classify_end(&hits[h]);
         }
     set->count += met->count;
 }
@@ -69,7 +70,7 @@ static void find_sets(const struct classify_job *job, uint32_t gate,
         sets[i].count = 0;
     }
     for (uint32_t i = s->gates[gate].pull; i != RULES_NONE; i = s->pulls[i].before)
-        note_places(job, &s->met[s->pulls[i].met], &sets[__builtin_ctz(s->pulls[i].set)]);
+        note_places(s, &s->met[s->pulls[i].met], &sets[__builtin_ctz(s->pulls[i].set)]);
 }
 
 /* A match holds a literal of each set, not far behind its beginning: narrows the window, and returns

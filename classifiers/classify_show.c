@@ -134,9 +134,10 @@ static void offer_ngrams(struct classify_job *job)
     size_t count = learned_strongest(learned, &s->sums, label, EVIDENCE_LEARNED_MAX);
     for (size_t i = 0; i < count; i++) {
         int share = learned_share(learned, &s->sums, s->sums.strongest[i], label);
-        const struct learned_met *n = &s->sums.met[s->sums.strongest[i]];
+        const uint32_t m = s->sums.strongest[i];
+        const struct keywords_found *hit = &s->hits.items[s->sums.met[m]];
         struct evidence_match match = {
-            .use = n->ngram, .weight = share, .from = n->from, .to = n->from + n->length};
+            .use = s->sums.ngrams[m], .weight = share, .from = hit->from, .to = classify_end(hit)};
         if (share > 0)
             evidence_offer(&s->picker, EVIDENCE_GROUP_LEARNED, &match);
     }

@@ -54,16 +54,17 @@ static void explain_ngrams(const struct rules *rules, const struct rules_scratch
         if (rules->targets[t].what == EVIDENCE_CATEGORY && span_eq(rules->targets[t].name, winner))
             label = rules->targets[t].label;
     for (size_t i = 0; i < scratch->sums.count && label >= 0; i++) {
-        const struct learned_met *met = &scratch->sums.met[i];
+        const struct keywords_found *hit = &scratch->hits.items[scratch->sums.met[i]];
+        const size_t ngram = scratch->sums.ngrams[i];
         struct explain_match out = {
             .what = EVIDENCE_CATEGORY,
             .target = winner,
             .rule = rules->learned_file,
-            .line = learned_line(rules->learned, met->ngram),
-            .pattern = learned_ngram(rules->learned, met->ngram),
+            .line = learned_line(rules->learned, ngram),
+            .pattern = learned_ngram(rules->learned, ngram),
             .weight = points(learned_share(rules->learned, &scratch->sums, i, (size_t)label)),
             .learned = true,
-            .place = text_place(&scratch->text, met->from, met->from + met->length)};
+            .place = text_place(&scratch->text, hit->from, classify_end(hit))};
         on_match(ctx, &out);
     }
 }

@@ -30,6 +30,7 @@
 #ifndef JIESU_CLASSIFIERS_LEARNED_H
 #define JIESU_CLASSIFIERS_LEARNED_H
 
+#include "classifiers/keywords.h"
 #include "engine/base/err.h"
 #include "engine/base/limits.h"
 #include "engine/base/span.h"
@@ -60,53 +61,52 @@ size_t learned_ngram_count(const struct learned *learned);
 struct span learned_ngram(const struct learned *learned, size_t ngram);
 int learned_line(const struct learned *learned, size_t ngram);
 
-/* An n-gram that a text holds, and its first place there: units [from, from + length). */
-struct learned_met {
-    uint32_t from;
-    uint16_t ngram, length;
-};
-
 /* What an n-gram counts for, in sixteenths: 16 to 66. */
 uint32_t learned_value(uint32_t times, bool in_head);
 
-/* The n-grams of one text. Zero it before its first use; it keeps its memory from text to text. */
+/* The n-grams of one text. They come as hits of the matcher, and only the number of a hit is kept:
+ * the hits themselves must stay as they are until the text is done with. Zero it before its first
+ * use; it keeps its memory from text to text. */
 struct learned_sums {
-    struct learned_met *met; /* distinct ones, in the order in which they came */
+    uint32_t *met; /* the first hit of each distinct n-gram, in the order in which they came */
     size_t count;
-    /* By n-gram: how often it stands there, at most LEARNED_TIMES; 0 between texts. That of
-     * LEARNED_NONE is never 0, so that adding it adds nothing. */
+    /* By value of the matcher: how often it stands there, at most LEARNED_TIMES. That of an n-gram
+     * is 0 between texts, that of another value never: so adding such a one adds nothing. */
     uint8_t *times;
-    size_t capacity; /* of met */
+    size_t values_end; /* of times */
     /* Since learned_scores: */
-    int16_t *values; /* what each of met counts for: learned_value */
-    bool forgotten;  /* times is 0 again */
-    double worth;    /* hundredths of a point for one unit of sum(v w) */
+    uint16_t *ngrams; /* of each of met */
+    int16_t *worths;  /* what each of met counts for: learned_value */
+    bool forgotten;   /* times is as between texts */
+    double worth;     /* hundredths of a point for one unit of sum(v w) */
     /* Since learned_strongest: */
     int32_t *products; /* v w of each of met, and room for a vector's worth behind them */
     uint32_t *strongest;
 };
 
-/* Forgets the last text and makes room for any text's n-grams; learned may be NULL, then only
- * LEARNED_NONE may be added. 0, or -1 when memory is short. */
-int learned_begin(const struct learned *learned, struct learned_sums *sums);
+/* Makes room for the texts of a rule set whose matcher's value v, below `values_end`, stands for
+ * the n-gram ngrams[v] or for none, LEARNED_NONE. 0, or -1 when memory is short. */
+int learned_fit(struct learned_sums *sums, const uint16_t *ngrams, size_t values_end);
+/* Forgets the last text, whose hits these were. */
+void learned_begin(struct learned_sums *sums, const struct keywords_found *hits);
 void learned_sums_free(struct learned_sums *sums);
 
-/* Adds an n-gram of the text, or LEARNED_NONE: once for each place where it stands, the first place first. Here, and
- * without a branch (whether an n-gram was met before cannot be foretold), because it runs hundreds
- * of times per text; and with one look into one small array, because a second look whose place
- * depends on the first makes every addition wait for the one before. */
-static inline void learned_add(struct learned_sums *sums, uint16_t ngram, uint32_t from,
-                               uint16_t length)
+/* Adds a hit by its value and its number: the first place of a value first. Here, and without a
+ * branch (whether an n-gram was met before cannot be foretold), because it runs hundreds of times
+ * per text; and with one look into one small array, because a second look whose place depends on
+ * the first makes every addition wait for the one before. */
+static inline void learned_add(struct learned_sums *sums, uint32_t value, uint32_t hit)
 {
-    const uint8_t before = sums->times[ngram];
-    sums->times[ngram] = (uint8_t)(before + (before != LEARNED_TIMES));
-    sums->met[sums->count] = (struct learned_met){from, ngram, length};
+    const uint8_t before = sums->times[value];
+    sums->times[value] = (uint8_t)(before + (before != LEARNED_TIMES));
+    sums->met[sums->count] = hit;
     sums->count += before == 0;
 }
 
 /* What to add to each label's first-level category, in hundredths of a point; all 0 when no n-gram
- * was met. */
+ * was met. `hits` are those that were added, `ngrams` what their values stand for. */
 void learned_scores(const struct learned *learned, struct learned_sums *sums,
+                    const struct keywords_found *hits, const uint16_t *ngrams,
                     int scores[LEARNED_LABELS_MAX]);
 /* The share of sums->met[met] in a label's score, in hundredths, rounded, after learned_scores: for
  * evidence. */

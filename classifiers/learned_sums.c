@@ -23,36 +23,41 @@ _Static_assert((int64_t)LIMIT_LEARNED_NGRAMS *LEARNED_WEIGHT_MAX *VALUE_MAX <= I
 _Static_assert((uint64_t)LIMIT_LEARNED_NGRAMS *VALUE_MAX *VALUE_MAX <= UINT32_MAX,
                "so are sums of squared values");
 
-int learned_begin(const struct learned *learned, struct learned_sums *sums)
+int learned_fit(struct learned_sums *sums, const uint16_t *ngrams, size_t values_end)
 {
-    const size_t wanted = learned == NULL ? 1 : learned->count + 1; /* one is written over */
-    for (size_t m = 0; m < sums->count && !sums->forgotten; m++)
-        sums->times[sums->met[m].ngram] = 0;
-    sums->count = 0;
-    sums->forgotten = false;
-    if (sums->capacity >= wanted)
-        return 0;
-    struct learned_sums fresh = {.met = mem_zalloc(wanted, sizeof *fresh.met),
-                                 .times = mem_zalloc(LEARNED_NONE + 1, sizeof *fresh.times),
-                                 .capacity = wanted,
-                                 .values = mem_zalloc(wanted, sizeof *fresh.values),
-                                 .products = mem_zalloc(wanted + LANES, sizeof *fresh.products),
-                                 .strongest = mem_zalloc(wanted, sizeof *fresh.strongest)};
-    bool made = fresh.met != NULL && fresh.times != NULL && fresh.values != NULL &&
-                fresh.products != NULL && fresh.strongest != NULL;
+    const size_t room = values_end + 1; /* one is written over */
+    struct learned_sums fresh = {.met = mem_zalloc(room, sizeof *fresh.met),
+                                 .times = mem_zalloc(room, sizeof *fresh.times),
+                                 .values_end = values_end,
+                                 .ngrams = mem_zalloc(room, sizeof *fresh.ngrams),
+                                 .worths = mem_zalloc(room, sizeof *fresh.worths),
+                                 .products = mem_zalloc(room + LANES, sizeof *fresh.products),
+                                 .strongest = mem_zalloc(room, sizeof *fresh.strongest)};
+    bool made = fresh.met != NULL && fresh.times != NULL && fresh.ngrams != NULL &&
+                fresh.worths != NULL && fresh.products != NULL && fresh.strongest != NULL;
     learned_sums_free(made ? sums : &fresh);
     if (!made)
         return -1;
-    fresh.times[LEARNED_NONE] = 1;
+    for (size_t v = 0; v < values_end; v++)
+        fresh.times[v] = ngrams[v] == LEARNED_NONE;
     *sums = fresh;
     return 0;
+}
+
+void learned_begin(struct learned_sums *sums, const struct keywords_found *hits)
+{
+    for (size_t m = 0; m < sums->count && !sums->forgotten; m++)
+        sums->times[hits[sums->met[m]].value] = 0;
+    sums->count = 0;
+    sums->forgotten = false;
 }
 
 void learned_sums_free(struct learned_sums *sums)
 {
     mem_free(sums->met);
     mem_free(sums->times);
-    mem_free(sums->values);
+    mem_free(sums->ngrams);
+    mem_free(sums->worths);
     mem_free(sums->products);
     mem_free(sums->strongest);
     *sums = (struct learned_sums){0};
@@ -84,19 +89,31 @@ static inline void add_two(int32_t totals[LEARNED_NARROW], const int16_t *a, con
 }
 #endif
 
-/* What an n-gram counts for: learned_value, without a branch. Forgets how often it was met. */
-static inline uint32_t take_value(const struct learned_sums *sums, size_t met, int64_t head)
+/* What has been met, as the sums are made of it. */
+struct meeting {
+    const struct keywords_found *hits;
+    const uint16_t *ngrams; /* by value */
+    int64_t head;
+};
+
+/* The n-gram of one of met, and what it counts for: learned_value, without a branch. Forgets how
+ * often it was met. */
+static inline uint32_t take_value(struct learned_sums *sums, const struct meeting *meeting,
+                                  size_t m)
 {
-    uint8_t *times = &sums->times[sums->met[met].ngram];
-    const uint32_t value = times_values[*times];
+    const struct keywords_found *hit = &meeting->hits[sums->met[m]];
+    uint8_t *times = &sums->times[hit->value];
+    const uint32_t worth = (uint32_t)times_values[*times] << (hit->from < meeting->head);
     *times = 0;
-    return value << (sums->met[met].from < head);
+    sums->ngrams[m] = meeting->ngrams[hit->value];
+    sums->worths[m] = (int16_t)worth;
+    return worth;
 }
 
 /* Adds up the rows' first labels, two rows at a time: a few vector instructions. Returns the sum of
  * the squared values. */
 static uint32_t add_rows(const struct learned *learned, struct learned_sums *sums,
-                         int32_t out[LEARNED_NARROW])
+                         const struct meeting *meeting, int32_t out[LEARNED_NARROW])
 {
 #ifdef __SSE2__
     __m128i totals[2] = {_mm_setzero_si128(), _mm_setzero_si128()};
@@ -104,23 +121,18 @@ static uint32_t add_rows(const struct learned *learned, struct learned_sums *sum
     int32_t totals[LEARNED_NARROW] = {0};
 #endif
     uint32_t squares = 0; /* LIMIT_LEARNED_NGRAMS of VALUE_MAX * VALUE_MAX fit */
-    const struct learned_met *met = sums->met;
     const int16_t *weights = learned->weights;
     const size_t count = sums->count, stride = learned->stride;
-    const int64_t head = learned->head;
-    int16_t *values = sums->values;
+    const uint16_t *ngrams = sums->ngrams;
     for (size_t m = 0; m + 1 < count; m += 2) {
-        const uint32_t a = take_value(sums, m, head), b = take_value(sums, m + 1, head);
-        values[m] = (int16_t)a;
-        values[m + 1] = (int16_t)b;
+        const uint32_t a = take_value(sums, meeting, m), b = take_value(sums, meeting, m + 1);
         squares += a * a + b * b;
-        add_two(totals, weights + met[m].ngram * stride, weights + met[m + 1].ngram * stride,
-                (int16_t)a, (int16_t)b);
+        add_two(totals, weights + ngrams[m] * stride, weights + ngrams[m + 1] * stride, (int16_t)a,
+                (int16_t)b);
     }
     if (count % 2 != 0) {
-        const int16_t *last = weights + met[count - 1].ngram * stride;
-        const uint32_t value = take_value(sums, count - 1, head);
-        values[count - 1] = (int16_t)value;
+        const uint32_t value = take_value(sums, meeting, count - 1);
+        const int16_t *last = weights + ngrams[count - 1] * stride;
         squares += value * value;
         add_two(totals, last, last, (int16_t)value, 0);
     }
@@ -134,8 +146,8 @@ static void add_wide(const struct learned *learned, const struct learned_sums *s
 {
     for (size_t m = 0; m < sums->count; m++)
         for (size_t i = 0; i < LEARNED_NARROW; i++)
-            out[i] += sums->values[m] *
-                      learned->weights[sums->met[m].ngram * learned->stride + LEARNED_NARROW + i];
+            out[i] += sums->worths[m] *
+                      learned->weights[sums->ngrams[m] * learned->stride + LEARNED_NARROW + i];
 }
 
 static int to_score(double hundredths)
@@ -146,15 +158,17 @@ static int to_score(double hundredths)
 }
 
 void learned_scores(const struct learned *learned, struct learned_sums *sums,
+                    const struct keywords_found *hits, const uint16_t *ngrams,
                     int scores[LEARNED_LABELS_MAX])
 {
+    const struct meeting meeting = {hits, ngrams, learned->head};
     int32_t totals[LEARNED_LABELS_MAX] = {0};
     double values[LEARNED_LABELS_MAX], best = -INFINITY;
     memset(scores, 0, LEARNED_LABELS_MAX * sizeof *scores);
     sums->worth = 0;
     if (sums->count == 0)
         return;
-    const uint32_t squares = add_rows(learned, sums, totals);
+    const uint32_t squares = add_rows(learned, sums, &meeting, totals);
     if (learned->stride > LEARNED_NARROW)
         add_wide(learned, sums, totals + LEARNED_NARROW);
     sums->forgotten = true;
@@ -174,8 +188,8 @@ void learned_scores(const struct learned *learned, struct learned_sums *sums,
 int learned_share(const struct learned *learned, const struct learned_sums *sums, size_t met,
                   size_t label)
 {
-    int32_t weight = learned->weights[sums->met[met].ngram * learned->stride + label];
-    return to_score(sums->worth * weight * sums->values[met]);
+    int32_t weight = learned->weights[sums->ngrams[met] * learned->stride + label];
+    return to_score(sums->worth * weight * sums->worths[met]);
 }
 
 /* v w of each n-gram that was met, and 0 for those that fill the last vector. Returns a bound that
@@ -184,11 +198,11 @@ static int32_t multiply(const struct learned *learned, const struct learned_sums
                         size_t label, size_t wanted)
 {
     int32_t *products = sums->products, largest[LANES] = {0};
-    const int16_t *weights = learned->weights + label, *values = sums->values;
-    const struct learned_met *met = sums->met;
+    const int16_t *weights = learned->weights + label, *values = sums->worths;
+    const uint16_t *ngrams = sums->ngrams;
     const size_t count = sums->count, stride = learned->stride;
     for (size_t m = 0; m < count; m++)
-        products[m] = weights[met[m].ngram * stride] * values[m];
+        products[m] = weights[ngrams[m] * stride] * values[m];
     memset(products + count, 0, LANES * sizeof *products);
     for (size_t m = 0; m < count; m += LANES)
         for (size_t i = 0; i < LANES; i++)
@@ -221,6 +235,6 @@ size_t learned_strongest(const struct learned *learned, struct learned_sums *sum
         found += products[m] >= least;
     }
     for (size_t i = 0; i < found; i++) /* most of them will be shown */
-        __builtin_prefetch(&learned->lines[sums->met[strongest[i]].ngram]);
+        __builtin_prefetch(&learned->lines[sums->ngrams[strongest[i]]]);
     return found;
 }

@@ -105,6 +105,61 @@ static void test_refuses_too_many(void **state)
     buf_free(&pack);
 }
 
+/* A text as a matcher reads it whose value v stands for n-gram v / 2 when v is even, and for none
+ * when it is odd. */
+enum { MOST_NGRAMS = 200, MOST_HITS = 600 };
+
+struct reading {
+    struct learned_sums sums;
+    struct keywords_found hits[MOST_HITS];
+    uint32_t count;
+    uint16_t ngrams[2 * MOST_NGRAMS];
+    int scores[LEARNED_LABELS_MAX];
+};
+
+static struct reading *reading_new(void)
+{
+    struct reading *r = calloc(1, sizeof *r);
+    assert_non_null(r);
+    for (size_t v = 0; v < 2 * MOST_NGRAMS; v++)
+        r->ngrams[v] = v % 2 == 0 ? (uint16_t)(v / 2) : LEARNED_NONE;
+    assert_int_equal(learned_fit(&r->sums, r->ngrams, 2 * MOST_NGRAMS), 0);
+    return r;
+}
+
+static void reading_free(struct reading *r)
+{
+    learned_sums_free(&r->sums);
+    free(r);
+}
+
+static void begin(struct reading *r)
+{
+    learned_begin(&r->sums, r->hits);
+    r->count = 0;
+}
+
+static void hit(struct reading *r, uint32_t value, uint32_t from)
+{
+    assert_in_range(r->count, 0, MOST_HITS - 1);
+    r->hits[r->count] =
+        (struct keywords_found){.from = from & 0xFFFFFF, .length = 1, .value = value};
+    learned_add(&r->sums, value, r->count++);
+}
+
+/* A hit of an n-gram, and one of no n-gram at the same place. */
+static void meet(struct reading *r, size_t ngram, uint32_t from)
+{
+    hit(r, (uint32_t)(2 * ngram + 1), from);
+    hit(r, (uint32_t)(2 * ngram), from);
+}
+
+static const int *scores_of(struct reading *r, const struct learned *l)
+{
+    learned_scores(l, &r->sums, r->hits, r->ngrams, r->scores);
+    return r->scores;
+}
+
 /* 噪 stands twice, first outside the head; 供水 once, in it. */
 static void test_scores(void **state)
 {
@@ -112,14 +167,13 @@ static void test_scores(void **state)
     struct err err = {0};
     struct learned *l = parse(PACK, &err);
     assert_non_null(l);
-    struct learned_sums sums = {0};
-    int scores[LEARNED_LABELS_MAX];
-    assert_int_equal(learned_begin(l, &sums), 0);
-    learned_add(&sums, 0, 4, 2);
-    learned_add(&sums, 1, 5, 1);
-    learned_add(&sums, 1, 9, 1);
-    assert_int_equal(sums.count, 2);
-    learned_scores(l, &sums, scores);
+    struct reading *r = reading_new();
+    begin(r);
+    meet(r, 0, 4);
+    meet(r, 1, 5);
+    meet(r, 1, 9);
+    assert_int_equal(r->sums.count, 2);
+    const int *scores = scores_of(r, l);
     const double v0 = 32, v1 = 22, norm = sqrt(v0 * v0 + v1 * v1);
     const double values[3] = {0.5 * (v0 * 1 + v1 * 10) / norm + 0.25,
                               0.5 * (v0 * -2 + v1 * 20) / norm - 0.5,
@@ -129,19 +183,43 @@ static void test_scores(void **state)
                          lrint(100 * (10 * (values[k] - values[1]) + 4 * (values[1] + 1))));
     for (size_t k = 3; k < LEARNED_LABELS_MAX; k++)
         assert_int_equal(scores[k], 0);
-    assert_int_equal(learned_share(l, &sums, 1, 1), lrint(100 * 10 * 0.5 * v1 * 20 / norm));
+    assert_int_equal(learned_share(l, &r->sums, 1, 1), lrint(100 * 10 * 0.5 * v1 * 20 / norm));
+    assert_int_equal(r->hits[r->sums.met[1]].from, 5);
+    assert_int_equal(r->sums.ngrams[1], 1);
 
     /* One n-gram is half of `few`: a quarter counts. */
-    assert_int_equal(learned_begin(l, &sums), 0);
-    learned_add(&sums, 1, 5, 1);
-    learned_scores(l, &sums, scores);
+    begin(r);
+    meet(r, 1, 5);
+    scores_of(r, l);
     assert_int_equal(scores[1], lrint(25 * 4 * (0.5 * 20 - 0.5 + 1)));
 
-    assert_int_equal(learned_begin(l, &sums), 0);
-    learned_scores(l, &sums, scores);
+    begin(r);
+    scores_of(r, l);
     for (size_t k = 0; k < LEARNED_LABELS_MAX; k++)
         assert_int_equal(scores[k], 0);
-    learned_sums_free(&sums);
+    reading_free(r);
+    learned_free(&l);
+}
+
+/* A text that was given up before its scores leaves nothing to the next. */
+static void test_forgets(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct learned *l = parse(PACK, &err);
+    assert_non_null(l);
+    struct reading *r = reading_new();
+    int scores[2][3];
+    for (int round = 0; round < 2; round++) {
+        begin(r);
+        meet(r, 0, 4);
+        memcpy(scores[round], scores_of(r, l), sizeof scores[round]);
+        begin(r);
+        meet(r, 0, 4);
+        meet(r, 2, 7);
+    }
+    assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
+    reading_free(r);
     learned_free(&l);
 }
 
@@ -155,14 +233,13 @@ static void test_unlikely_labels_get_nothing(void **state)
               "lift\t4\t-1\nfew\t0\nhead\t0\n噪\t1\t1\n",
               &err);
     assert_non_null(l);
-    struct learned_sums sums = {0};
-    int scores[LEARNED_LABELS_MAX];
-    assert_int_equal(learned_begin(l, &sums), 0);
-    learned_add(&sums, 0, 0, 1);
-    learned_scores(l, &sums, scores);
+    struct reading *r = reading_new();
+    begin(r);
+    meet(r, 0, 0);
+    const int *scores = scores_of(r, l);
     assert_int_equal(scores[0], 0);
     assert_int_equal(scores[1], -500);
-    learned_sums_free(&sums);
+    reading_free(r);
     learned_free(&l);
 }
 
@@ -208,21 +285,21 @@ static void test_equals_plain_sums(void **state)
 {
     (void)state;
     struct random random = {7};
-    enum { NGRAMS = 200 };
+    enum { NGRAMS = MOST_NGRAMS };
     for (size_t labels = 2; labels <= LEARNED_LABELS_MAX; labels++) {
         struct buf pack = {0};
         struct err err = {0};
         write_wide(&pack, labels, NGRAMS);
         struct learned *l = learned_parse(buf_view(&pack), "p", &err);
         assert_non_null(l);
-        struct learned_sums sums = {0};
+        struct reading *r = reading_new();
         for (int round = 0; round < 20; round++) {
             uint32_t times[NGRAMS] = {0}, first[NGRAMS] = {0};
-            assert_int_equal(learned_begin(l, &sums), 0);
+            begin(r);
             for (uint32_t at = 0; at < 300; at++) {
                 uint16_t n = (uint16_t)random_below(&random, NGRAMS);
                 first[n] = times[n]++ == 0 ? at : first[n];
-                learned_add(&sums, (uint16_t)n, at, 2);
+                meet(r, n, at);
             }
             double values[LEARNED_LABELS_MAX] = {0}, squares = 0, best = -INFINITY;
             for (size_t n = 0; n < NGRAMS; n++) {
@@ -231,16 +308,15 @@ static void test_equals_plain_sums(void **state)
                 for (size_t k = 0; k < labels; k++)
                     values[k] += 0.01 * v * ((double)((n * 37 + k * 101) % 1999) - 999);
             }
-            int scores[LEARNED_LABELS_MAX];
-            learned_scores(l, &sums, scores);
+            const int *scores = scores_of(r, l);
             for (size_t k = 0; k < labels; k++)
                 best = fmax(best, values[k] / sqrt(squares));
             for (size_t k = 0; k < labels; k++)
                 assert_true(fabs(scores[k] - 100 * (values[k] / sqrt(squares) - best)) < 0.51);
-            check_strongest(l, &sums, random_below(&random, labels),
+            check_strongest(l, &r->sums, random_below(&random, labels),
                             1 + random_below(&random, LEARNED_STRONGEST));
         }
-        learned_sums_free(&sums);
+        reading_free(r);
         learned_free(&l);
         buf_free(&pack);
     }
@@ -270,10 +346,11 @@ static void test_without_memory(void **state)
         assert_true(n < 100);
     }
     struct learned_sums sums = {0};
+    const uint16_t ngrams[] = {0};
     int done = -1;
     for (uint64_t n = 1; done != 0; n++) {
         mem_fail_at(n);
-        done = learned_begin(l, &sums);
+        done = learned_fit(&sums, ngrams, 1);
         mem_fail_at(0);
         assert_true(n < 10);
     }
@@ -288,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_refuses_too_many),
         cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_forgets),
         cmocka_unit_test(test_unlikely_labels_get_nothing),
         cmocka_unit_test(test_equals_plain_sums),
         cmocka_unit_test(test_values),

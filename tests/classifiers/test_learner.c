@@ -80,9 +80,11 @@ static int share_of(const struct learned *l, const char *ngram, const char *labe
             continue;
         struct learned_sums sums = {0};
         int scores[LEARNED_LABELS_MAX];
-        assert_int_equal(learned_begin(l, &sums), 0);
-        learned_add(&sums, (uint16_t)n, 0, 1);
-        learned_scores(l, &sums, scores);
+        const uint16_t ngrams[] = {(uint16_t)n};
+        const struct keywords_found hits[] = {{.from = 0, .length = 1, .value = 0}};
+        assert_int_equal(learned_fit(&sums, ngrams, 1), 0);
+        learned_add(&sums, 0, 0);
+        learned_scores(l, &sums, hits, ngrams, scores);
         int share = learned_share(l, &sums, 0, k);
         learned_sums_free(&sums);
         return share;
@@ -113,6 +115,36 @@ static void test_learns(void **state)
     learned_free(&l);
     buf_free(&pack);
     learner_free(&learner);
+}
+
+static bool has_ngram(const struct learned *l, const char *ngram)
+{
+    for (size_t n = 0; n < learned_ngram_count(l); n++)
+        if (span_eq(learned_ngram(l, n), span_str(ngram)))
+            return true;
+    return false;
+}
+
+/* Filler stands in texts of all labels: its weights are small, however common it is. */
+static void test_drops_small_weights(void **state)
+{
+    (void)state;
+    for (int dropped = 0; dropped < 2; dropped++) {
+        struct learner *learner = fill(DOCUMENTS);
+        struct learner_params large = params;
+        struct learner_result result;
+        struct buf pack = {0};
+        large.min_weight = dropped ? 0.5 : 0;
+        assert_int_equal(learner_train(learner, &large, &result, NULL), 0);
+        learner_write(learner, &scale, (struct span){0}, &pack);
+        assert_true(buf_ok(&pack));
+        struct learned *l = parse(&pack);
+        assert_int_equal(has_ngram(l, "我们"), !dropped);
+        assert_true(has_ngram(l, "公交"));
+        learned_free(&l);
+        buf_free(&pack);
+        learner_free(&learner);
+    }
 }
 
 static void train_and_write(struct buf *pack)
@@ -308,10 +340,11 @@ static void test_twins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learns),         cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_views),          cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_without_memory), cmocka_unit_test(test_ngrams_keep_off),
-        cmocka_unit_test(test_ngrams_count),   cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_learns),          cmocka_unit_test(test_drops_small_weights),
+        cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_views),
+        cmocka_unit_test(test_refuses),         cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_ngrams_keep_off), cmocka_unit_test(test_ngrams_count),
+        cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
