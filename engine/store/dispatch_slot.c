@@ -64,6 +64,23 @@ static bool maybe_answered(const struct slot *slot)
     return slot->ticket == NULL || ticket_released(slot->ticket);
 }
 
+/* The answer that the created order got, for whoever did not make it. */
+static struct span created_answer(struct slot *slot)
+{
+    struct record record, renamed;
+    if (!slot->keyed)
+        return span_of(NULL, 0);
+    slot_record(slot, &record);
+    if (slot->renamed) {
+        /* Short of memory: an outcome without a text is still a true one. */
+        if (record_rename(&record, &slot->becomes, &renamed, &slot->dispatcher->scratch) < 0)
+            return span_of(NULL, 0);
+        return record_answer(&renamed);
+    }
+    /* Borrows from the slot or its ticket, not from `record`. */
+    return record_answer(&record);
+}
+
 /* Hands the outcome to all who wait: to those who joined a created order it is a replay. */
 static void settle(struct slot *slot, const struct outcome *outcome)
 {
@@ -73,8 +90,10 @@ static void settle(struct slot *slot, const struct outcome *outcome)
     while (joined != NULL) {
         struct ticket *next = joined->next;
         struct outcome theirs = *outcome;
-        if (theirs.code == OUTCOME_DONE)
+        if (theirs.code == OUTCOME_DONE) {
             theirs.code = OUTCOME_REPLAYED;
+            theirs.text = created_answer(slot);
+        }
         ticket_settle(joined, &theirs);
         joined = next;
     }
@@ -286,23 +305,6 @@ static void conclude_renamed(struct slot *slot, const struct outcome *outcome)
 
 /* --- the function call ---------------------------------------------------------------------- */
 
-/* The answer that the created order got. Only who has a key needs it. */
-static struct span created_answer(struct slot *slot)
-{
-    struct record record, renamed;
-    if (!slot->keyed)
-        return span_of(NULL, 0);
-    slot_record(slot, &record);
-    if (slot->renamed) {
-        /* Short of memory: an outcome without a text is still a true one. */
-        if (record_rename(&record, &slot->becomes, &renamed, &slot->dispatcher->scratch) < 0)
-            return span_of(NULL, 0);
-        return record_answer(&renamed);
-    }
-    /* Borrows from the slot or its ticket, not from `record`. */
-    return record_answer(&record);
-}
-
 static void created(struct slot *slot, const struct reply *reply)
 {
     bool fresh = span_eq(word(reply, 0), SPAN("created"));
@@ -311,7 +313,9 @@ static void created(struct slot *slot, const struct reply *reply)
         .id = id_span(&slot->becomes),
         .state = fresh ? span_str(order_state_name(ORDER_DISPATCHED)) : word(reply, 2),
         .version = fresh ? 1 : number(reply, 3),
-        .text = fresh ? created_answer(slot) : word(reply, 1),
+        .text = !fresh          ? word(reply, 1)
+                : slot->renamed ? created_answer(slot)
+                                : span_of(NULL, 0),
     };
     if (!fresh && !span_eq(word(reply, 0), SPAN("exists")))
         not_understood(slot);

@@ -341,6 +341,16 @@ static uint64_t take_number(struct cursor *c, size_t bytes)
     return le64toh(n);
 }
 
+/* What a record has dozens of, before each argument. */
+static size_t take_length(struct cursor *c)
+{
+    const struct span s = take(c, LENGTH_BYTES);
+    uint32_t n = 0;
+    if (s.len == LENGTH_BYTES)
+        memcpy(&n, s.ptr, LENGTH_BYTES);
+    return le32toh(n);
+}
+
 static struct hash128 take_hash(struct cursor *c)
 {
     struct hash128 h;
@@ -355,7 +365,7 @@ static bool intact(struct span bytes)
     if (bytes.len < HEAD_BYTES + TAIL_BYTES)
         return false;
     struct cursor c = {.rest = bytes};
-    if (take_number(&c, LENGTH_BYTES) != bytes.len)
+    if (take_length(&c) != bytes.len)
         return false;
     struct span covered = span_sub(bytes, 0, bytes.len - TAIL_BYTES);
     c.rest = span_sub(bytes, covered.len, bytes.len);
@@ -383,12 +393,12 @@ int record_view(struct span bytes, struct record *record, struct err *err)
     struct span id = take(&c, (size_t)take_number(&c, 1));
     record->claim = take_hash(&c);
     record->body = take_hash(&c);
-    record->argc = (size_t)take_number(&c, LENGTH_BYTES);
+    record->argc = take_length(&c);
     if (c.cut || id_parse(id, &record->id) < 0 || kind < RECORD_CREATE || kind > RECORD_STEP ||
         record->argc < 4 || record->argc > RECORD_ARGS)
         return err_set(err, ERR_PROTOCOL, "a record that makes no sense");
     for (size_t i = 0; i < record->argc; i++)
-        record->argv[i] = take(&c, (size_t)take_number(&c, LENGTH_BYTES));
+        record->argv[i] = take(&c, take_length(&c));
     if (c.cut || c.rest.len > 0)
         return err_set(err, ERR_PROTOCOL, "a record whose arguments do not fit its length");
     return 0;
