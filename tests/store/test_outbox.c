@@ -33,7 +33,7 @@ enum { RECORD_BYTES = 3000, PATIENCE_MS = 20000 };
 static char dir[64], path[96];
 
 /* What on_written has seen. */
-static atomic_long written, failed;
+static atomic_long written, failed, batches;
 static _Atomic uint64_t last_seq;
 static char failure[512];
 
@@ -43,7 +43,7 @@ static int set_up(void **state)
     strcpy(dir, "/tmp/jiesu-outbox-XXXXXX");
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/outbox.db", dir);
-    written = failed = 0;
+    written = failed = batches = 0;
     last_seq = 0;
     return 0;
 }
@@ -58,6 +58,7 @@ static int tear_down(void **state)
 static void on_written(void *ctx, struct outbox_entry *entries, const struct err *err)
 {
     (void)ctx;
+    atomic_fetch_add(&batches, 1);
     if (err != NULL)
         snprintf(failure, sizeof(failure), "%s", err->text);
     for (struct outbox_entry *e = entries, *next; e != NULL; e = next) {
@@ -431,6 +432,24 @@ static void test_out_of_memory(void **state)
     outbox_close(&outbox);
 }
 
+/* When many come, a batch gathers for longer than the least time of half a millisecond. */
+static void test_gathers(void **state)
+{
+    (void)state;
+    enum { MANY = 2000, A_MS = 8 };
+    struct outbox *outbox = must_open();
+    const int64_t began = clock_steady_ms();
+    for (long sent = 0; sent < MANY;) {
+        const int64_t due = (clock_steady_ms() - began) * A_MS;
+        for (; sent < MANY && sent < due; sent++)
+            append(outbox, sent, sent);
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    }
+    AWAIT(written == MANY);
+    assert_true(batches <= (clock_steady_ms() - began) / 2);
+    outbox_close(&outbox);
+}
+
 int main(void)
 {
     log_set_level(LOG_OFF);
@@ -444,6 +463,7 @@ int main(void)
         T(test_disk_full),
         T(test_damage_is_refused),
         T(test_wal_is_bounded),
+        T(test_gathers),
         T(test_bounds),
         T(test_out_of_memory),
 #undef T
