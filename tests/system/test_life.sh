@@ -1,10 +1,8 @@
 #!/bin/bash
 # The whole life of an order over HTTP: every step, by whom it may be taken and by whom not, its clocks, what the
 # resident sees, and the batch of a backend that was offline.
-# Whatever the hour at which it runs, everyone is on shift, so that the engine hands nothing over by itself.
 . tests/system/lib.sh
-cp -r rules "$DIR/always"
-sed -i '/^ *shifts:/d' "$DIR"/always/directory/*.yaml
+everyone_on_shift
 start_engine --rules "$DIR/always"
 
 # step ORDER STEP JSON [curl options]: takes a step and prints the answer.

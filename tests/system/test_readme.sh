@@ -81,7 +81,8 @@ free_port() {
 # The engine's data folder is where the commands look for it.
 mkdir "$DIR/work/data"
 ln -s work/data "$DIR/data"
-start_engine
+everyone_on_shift
+start_engine --rules "$DIR/always"
 OTHER=$(free_port)
 
 # Compares two files of text, of which the first is documented.
