@@ -73,7 +73,6 @@ struct learned_sums {
     /* By value of the matcher: how often it stands there, at most LEARNED_TIMES. That of an n-gram
      * is 0 between texts, that of another value never: so adding such a one adds nothing. */
     uint8_t *times;
-    size_t values_end; /* of times */
     /* Since learned_scores: */
     uint16_t *ngrams; /* of each of met */
     int16_t *worths;  /* what each of met counts for: learned_value */

@@ -28,7 +28,6 @@ int learned_fit(struct learned_sums *sums, const uint16_t *ngrams, size_t values
     const size_t room = values_end + 1; /* one is written over */
     struct learned_sums fresh = {.met = mem_zalloc(room, sizeof *fresh.met),
                                  .times = mem_zalloc(room, sizeof *fresh.times),
-                                 .values_end = values_end,
                                  .ngrams = mem_zalloc(room, sizeof *fresh.ngrams),
                                  .worths = mem_zalloc(room, sizeof *fresh.worths),
                                  .products = mem_zalloc(room + LANES, sizeof *fresh.products),
