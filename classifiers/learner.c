@@ -234,10 +234,7 @@ void learner_write(const struct learner *l, const struct learner_scale *scale, s
                    struct buf *out)
 {
     size_t labels = l->corpus.label_count;
-    double largest = 0;
-    for (size_t i = 0; i < l->model.count * labels; i++)
-        if (fabs(l->model.weights[i]) > largest)
-            largest = fabs(l->model.weights[i]);
+    const double largest = train_largest(l->model.weights, l->model.count * labels);
     double step = largest == 0 ? 1 : largest / WEIGHT_MAX;
     buf_str(out, "jiesu-learned\t1\n");
     buf_span(out, remarks);

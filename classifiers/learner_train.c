@@ -188,7 +188,7 @@ static size_t give_columns(struct work *w, double least, size_t max)
     return features;
 }
 
-static double largest_of(const double *weights, size_t count)
+double train_largest(const double *weights, size_t count)
 {
     double largest = 0;
     for (size_t i = 0; i < count; i++)
@@ -201,14 +201,14 @@ static double largest_of(const double *weights, size_t count)
 static void score_ngrams(struct work *w, const double *weights, size_t features)
 {
     size_t labels = w->set->label_count;
-    const double least = w->params->min_weight * largest_of(weights, features * labels);
+    const double least = w->params->min_weight * train_largest(weights, features * labels);
     for (size_t n = 0; n < w->set->ngrams->count; n++) {
         w->scores[n] = 0;
         if (w->columns[n] == 0)
             continue;
         const double *row = weights + (w->columns[n] - 1) * labels;
         double mean = 0, squares = 0;
-        if (largest_of(row, labels) < least)
+        if (train_largest(row, labels) < least)
             continue;
         for (size_t k = 0; k < labels; k++)
             mean += row[k] / (double)labels;

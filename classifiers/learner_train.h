@@ -40,6 +40,8 @@ struct train_model {
 int train_model(const struct train_set *set, const struct train_params *params,
                 struct train_model *model);
 void train_model_free(struct train_model *model);
+/* The largest absolute value among weights; 0 when there is none. */
+double train_largest(const double *weights, size_t count);
 /* What the model says of a document: one value per label, above 0 for yes. Returns how many of its
  * n-grams the document holds. */
 size_t train_predict(const struct train_model *model, const struct ngrams *ngrams, size_t document,
