@@ -191,6 +191,10 @@ int learner_train(struct learner *l, const struct learner_params *params,
     struct train_set set = set_of(l);
     if (done != 0 || train_model(&set, &inner, &l->model) != 0)
         return err_set(err, ERR_NOMEM, "out of memory");
+    if (l->model.count == 0)
+        return err_set(err, ERR_INVALID,
+                       "no n-gram is left that tells the labels apart; add documents, or ask for "
+                       "less of an n-gram");
     judge(l, result);
     result->ngrams = l->model.count;
     return 0;

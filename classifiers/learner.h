@@ -55,7 +55,7 @@ int learner_add_text(struct learner *learner, struct span label, struct span tit
 int learner_add_words(struct learner *learner, struct span label, struct span words,
                       struct err *err);
 /* Estimates and learns, once. 0, or -1 and *err: ERR_INVALID when there are too few documents or
- * labels, ERR_NOMEM. */
+ * labels, or no n-gram is left, ERR_NOMEM. */
 int learner_train(struct learner *learner, const struct learner_params *params,
                   struct learner_result *result, struct err *err);
 

@@ -246,7 +246,7 @@ static ptrdiff_t prune(struct work *w)
     for (size_t n = 0; n < w->set->ngrams->count; n++)
         w->scores[n] = w->documents[n] >= w->params->min_documents ? 1 : 0;
     size_t features = give_columns(w, 1, w->set->ngrams->count);
-    if (features <= max && w->params->min_weight <= 0)
+    if (features == 0 || (features <= max && w->params->min_weight <= 0))
         return (ptrdiff_t)features;
     double least = 0;
     double bias[LEARNED_LABELS_MAX];

@@ -223,6 +223,25 @@ static void test_refuses(void **state)
     learner_free(&learner);
 }
 
+/* What stands in just enough documents stands in too few of those that a fold leaves; and a pack
+ * without an n-gram is refused, as it could not be loaded. */
+static void test_folds_without_ngrams(void **state)
+{
+    (void)state;
+    int done = -1;
+    for (size_t documents = DOCUMENTS; done != 0; documents--) {
+        struct learner *learner = fill(DOCUMENTS);
+        struct learner_params rare = params;
+        struct learner_result result;
+        struct err err = {0};
+        rare.min_documents = documents;
+        rare.min_weight = 0.5;
+        done = learner_train(learner, &rare, &result, &err);
+        assert_true(done == 0 ? result.ngrams > 0 : err.code == ERR_INVALID);
+        learner_free(&learner);
+    }
+}
+
 static void test_without_memory(void **state)
 {
     (void)state;
@@ -344,7 +363,7 @@ int main(void)
         cmocka_unit_test(test_same_bytes),      cmocka_unit_test(test_views),
         cmocka_unit_test(test_refuses),         cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_ngrams_keep_off), cmocka_unit_test(test_ngrams_count),
-        cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_twins),           cmocka_unit_test(test_folds_without_ngrams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
