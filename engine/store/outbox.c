@@ -31,10 +31,10 @@
  * with the same idempotency key finds that order.
  *
  * Releases wait until there are RELEASE_MANY: rows that are deleted a few at a time cost each
- * transaction a page or two, rows deleted by the hundred free whole pages, which are not written at
- * all (a seventh of all that was written at half load were releases of one or two rows). Then they
- * ride on the next transaction, or are done by themselves when there is none, in steps. What is
- * left over is released once nothing came for IDLE_MS.
+ * transaction a page or two, rows deleted by the hundred free whole pages, which are not written
+ * at all (a seventh of all that was written at half load were releases of one or two rows). Then
+ * they ride on the next transactions, some on each, or are done by themselves when there is none.
+ * What is left over is released once nothing came for IDLE_MS.
  *
  * Two processes with one outbox would dispatch each other's records and reuse each other's numbers,
  * so the file

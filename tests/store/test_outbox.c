@@ -12,6 +12,7 @@
 #include "engine/base/metric.h"
 #include "engine/base/random.h"
 #include "engine/store/outbox.h"
+#include "engine/store/outbox_db.h"
 #include "tests/store/support.h"
 
 #include <errno.h>
@@ -175,6 +176,38 @@ static void test_write_read_release(void **state)
     assert_held(outbox, 0, 3001, 3005);
     outbox_close(&outbox);
     assert_null(outbox);
+}
+
+/* Many records that are released at once are deleted a few with each transaction, so that none of
+ * them takes long; by more than it appends, so that it ends. */
+static void test_release_in_steps(void **state)
+{
+    (void)state;
+    enum { MANY = 1000, FEW = 64 };
+    struct outbox_db *db = outbox_db_open(path, NULL);
+    struct outbox_entry *first = NULL, **tail = &first;
+    assert_non_null(db);
+    for (long n = 1; n <= MANY; n++) {
+        *tail = make(n, RECORD_BYTES);
+        tail = &(*tail)->next;
+    }
+    assert_int_equal(outbox_db_write(db, first, 0, NULL), 0);
+    int steps = 0;
+    for (uint64_t before = 0; before < MANY; before = outbox_db_released(db), steps++) {
+        struct outbox_entry *one = make(MANY + 1 + steps, RECORD_BYTES);
+        assert_int_equal(outbox_db_write(db, one, MANY, NULL), 0);
+        const uint64_t deleted = outbox_db_released(db) - before;
+        assert_true(deleted <= FEW);
+        assert_true(deleted > 1 || outbox_db_released(db) == MANY);
+        free(one);
+    }
+    assert_true(steps >= MANY / FEW);
+    assert_int_equal(outbox_db_last(db), MANY + steps);
+    for (struct outbox_entry *e = first, *next; e != NULL; e = next) {
+        next = e->next;
+        free(e);
+    }
+    outbox_db_close(&db);
 }
 
 static void test_numbers_are_never_used_again(void **state)
@@ -456,6 +489,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         T(test_write_read_release),
+        T(test_release_in_steps),
         T(test_numbers_are_never_used_again),
         T(test_drop_and_bury),
         T(test_second_process_is_refused),
