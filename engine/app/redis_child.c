@@ -22,6 +22,7 @@
 #include "engine/app/redis_child.h"
 
 #include "engine/app/redis_child_files.h"
+#include "engine/app/redis_child_write_back.h"
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/log.h"
@@ -49,6 +50,7 @@ struct redis_child {
     enum child_state state;
     int dir;
     char *data_dir, *redis_dir, *program;
+    struct write_back *write_back;
     uint32_t stop_ms;
     uv_timer_t timer;
     union {
@@ -248,6 +250,7 @@ static void child_seek(uv_timer_t *timer)
 
 static void child_release(struct redis_child *child)
 {
+    write_back_free(&child->write_back); /* it reads in the folder */
     if (child->dir >= 0)
         close(child->dir);
     mem_free(child->data_dir);
@@ -275,9 +278,11 @@ static int child_prepare(struct redis_child *child, const char *data_dir, struct
     child->data_dir = mem_strndup(data_dir, strlen(data_dir));
     child->redis_dir = mem_strndup(redis_dir, strlen(redis_dir));
     child->program = mem_strndup(program, strlen(program));
-    if (child->data_dir == NULL || child->redis_dir == NULL || child->program == NULL)
+    child->write_back = write_back_new(child->dir);
+    if (child->data_dir == NULL || child->redis_dir == NULL || child->program == NULL ||
+        child->write_back == NULL)
         return err_set(err, ERR_NOMEM, "no memory for the embedded Redis");
-    return 0;
+    return write_back_start(child->write_back, err);
 }
 
 struct redis_child *redis_child_start(uv_loop_t *loop, const char *data_dir,

@@ -78,6 +78,8 @@
     X(REDIS_CHILD_BACKOFF_MS, 5000, "ms",                                                          \
       "before the embedded Redis is started again, at the most")                                   \
     X(REDIS_CHILD_STOP_MS, 10000, "ms", "for the embedded Redis to end by itself; over it killed") \
+    X(REDIS_WRITE_BACK_MS, 50, "ms", "between two looks at what the embedded Redis has appended")  \
+    X(REDIS_WRITE_BACK_BYTES, 262144, "bytes", "less than that is left to its fsync")              \
     X(KEYWORDS, 1000000, "keywords", "in one rule set")                                            \
     X(KEYWORD_UNITS, 32, "units", "in one keyword after normalisation")                            \
     X(DIRECTORY_FILES, 1000, "files", "in rules/directory")                                        \

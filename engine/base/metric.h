@@ -85,6 +85,8 @@
       "Redis commands that were not answered in time")                                             \
     X(METRIC_REDIS_CHILD_STARTS, counter, "jiesu_redis_child_starts_total", "",                    \
       "starts of the embedded Redis")                                                              \
+    X(METRIC_REDIS_CHILD_WRITTEN_BACK, counter, "jiesu_redis_child_written_back_bytes_total", "",  \
+      "bytes of the embedded Redis' file handed to the disk before its fsync")                     \
     X(METRIC_FIGURES_ORDERS, counter, "jiesu_figures_orders_total", "",                            \
       "orders looked at and counted into the figures")                                             \
     X(METRIC_FIGURES_LOST_RACES, counter, "jiesu_figures_lost_races_total", "",                    \

@@ -12,6 +12,7 @@
 #include "engine/app/redis_child_files.h"
 #include "engine/base/log.h"
 #include "engine/base/mem.h"
+#include "engine/base/metric.h"
 
 #include <ftw.h>
 #include <signal.h>
@@ -348,6 +349,23 @@ static void test_what_was_forked_dies_too(void **state)
     life_end(life);
 }
 
+/* What the server appends to its file goes to the disk before its fsync. */
+static void test_written_back(void **state)
+{
+    struct life *life = *state;
+    static char value[64 * 1024];
+    memset(value, 'x', sizeof(value) - 1);
+    metric_reset();
+    life_begin(life, 0);
+    /* It is followed from when it is first seen on, so it grows until then. */
+    for (int ms = 0; metric_get(METRIC_REDIS_CHILD_WRITTEN_BACK) == 0; ms++) {
+        assert_true(ms < PATIENCE_MS);
+        assert_string_equal(command(life, "SET", "k", value), "OK");
+        usleep(1000);
+    }
+    life_end(life);
+}
+
 /* Deeper than a socket's path may be long. */
 static void test_deep_folder(void **state)
 {
@@ -440,6 +458,7 @@ int main(void)
         WITH_DIR(test_killed_while_starting),
         WITH_DIR(test_stop_of_a_frozen_orphan),
         WITH_DIR(test_what_was_forked_dies_too),
+        WITH_DIR(test_written_back),
         WITH_DIR(test_deep_folder),
         WITH_DIR(test_refusals),
         WITH_DIR(test_broken_server),
