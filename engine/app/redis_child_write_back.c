@@ -7,7 +7,8 @@
  * bytes_per_sync); what an fsync has to wait for is then a twentieth of it.
  *
  * It only moves work forward in time. When something is safe is decided as before, by Redis' fsync
- * and by hold.h, and where the kernel cannot do this nothing is lost but the evenness.
+ * and by hold.h: to begin writing takes no error away that the fsync must see. What the kernel or
+ * the disk refuses is left to Redis, and nothing is lost but the evenness.
  *
  * The page that the file ends in is left alone: Redis is about to append to it, so it would be
  * written twice. What a file holds when it is first seen is left to Redis, too.
@@ -36,13 +37,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOK_EVERY = 20, PAGE_BYTES = 4096, NAME_BYTES = 64 };
+enum { LOOK_EVERY = 20, NAME_BYTES = 64 };
 
 struct write_back {
     int dir;         /* the folder, borrowed */
+    uint64_t page;   /* bytes */
     int fd;          /* the file, or -1 */
     uint64_t number; /* its N */
-    uint64_t handed; /* bytes of it that the kernel was asked to write, or that were there before */
+    uint64_t handed; /* so far the kernel was asked to write it, or it was there before */
     unsigned rounds;
 
     pthread_t thread;
@@ -130,17 +132,17 @@ int write_back_once(struct write_back *wb, uint64_t *bytes, struct err *err)
         drop(wb); /* deleted: the next look finds its successor */
         return 0;
     }
-    const uint64_t end = (uint64_t)st.st_size / PAGE_BYTES * PAGE_BYTES;
+    const uint64_t end = (uint64_t)st.st_size / wb->page * wb->page;
     if ((uint64_t)st.st_size < wb->handed)
-        wb->handed = end; /* a torn end was cut off when Redis started */
+        wb->handed = end; /* Redis cut off a torn end: at its start, or on a full disk */
     if (end < wb->handed + LIMIT_REDIS_WRITE_BACK_BYTES)
         return 0;
-    if (sync_file_range(wb->fd, (off_t)wb->handed, (off_t)(end - wb->handed),
-                        SYNC_FILE_RANGE_WRITE) != 0)
+    const uint64_t from = wb->handed;
+    wb->handed = end;
+    if (sync_file_range(wb->fd, (off_t)from, (off_t)(end - from), SYNC_FILE_RANGE_WRITE) != 0)
         return err_set(err, ERR_IO, "appendonly.aof.%llu.incr.aof: sync_file_range: %s",
                        (unsigned long long)wb->number, strerror(errno));
-    *bytes = end - wb->handed;
-    wb->handed = end;
+    *bytes = end - from;
     metric_add(METRIC_REDIS_CHILD_WRITTEN_BACK, (int64_t)*bytes);
     return 0;
 }
@@ -169,12 +171,13 @@ static void *run(void *arg)
     struct write_back *wb = arg;
     struct err err;
     uint64_t bytes;
+    bool told = false;
     while (wait_for_round(wb)) {
-        if (write_back_once(wb, &bytes, &err) != 0) {
-            log_write(LOG_WARN, "redis_child", "write_back_given_up", LOG_STR("error", err.text),
+        const bool refused = write_back_once(wb, &bytes, &err) != 0;
+        if (refused && !told)
+            log_write(LOG_WARN, "redis_child", "write_back_refused", LOG_STR("error", err.text),
                       LOG_STR("effect", "answers are slower while Redis syncs its file"));
-            break;
-        }
+        told = refused || (told && bytes == 0);
     }
     return NULL;
 }
@@ -189,6 +192,7 @@ struct write_back *write_back_new(int dir)
         return NULL;
     wb->dir = dir;
     wb->fd = -1;
+    wb->page = (uint64_t)sysconf(_SC_PAGESIZE);
     CHECK(pthread_condattr_init(&attr) == 0);
     CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
     CHECK(pthread_cond_init(&wb->cond, &attr) == 0);

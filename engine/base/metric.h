@@ -86,7 +86,7 @@
     X(METRIC_REDIS_CHILD_STARTS, counter, "jiesu_redis_child_starts_total", "",                    \
       "starts of the embedded Redis")                                                              \
     X(METRIC_REDIS_CHILD_WRITTEN_BACK, counter, "jiesu_redis_child_written_back_bytes_total", "",  \
-      "bytes of the embedded Redis' file handed to the disk before its fsync")                     \
+      "bytes of the embedded Redis' file that the kernel was asked to begin writing")              \
     X(METRIC_FIGURES_ORDERS, counter, "jiesu_figures_orders_total", "",                            \
       "orders looked at and counted into the figures")                                             \
     X(METRIC_FIGURES_LOST_RACES, counter, "jiesu_figures_lost_races_total", "",                    \

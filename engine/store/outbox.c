@@ -31,7 +31,7 @@
  * with the same idempotency key finds that order.
  *
  * Releases wait until there are RELEASE_MANY: rows that are deleted a few at a time cost each
- * transaction a page or two, rows deleted by the hundred free whole pages, which are not written
+ * transaction a page or two, rows deleted by the dozen free whole pages, which are not written
  * at all (a seventh of all that was written at half load were releases of one or two rows). Then
  * they ride on the next transactions, some on each, or are done by themselves when there is none.
  * What is left over is released once nothing came for IDLE_MS.
@@ -68,7 +68,7 @@ enum {
     GATHER_MIN_US = 500,  /* from the beginning of one transaction to that of the next, at least */
     GATHER_EACH_US = 500, /* for each record of the one */
     GATHER_MAX_US = 4000,
-    RELEASE_MANY = 256 /* fewer rows are not worth a place in a transaction */
+    RELEASE_MANY = 256 /* fewer rows are not worth beginning with */
 };
 
 struct outbox {

@@ -49,9 +49,10 @@
 enum {
     CHECK_BYTES = 64 * 1024 * 1024, /* after an unclean end a larger file is not checked whole */
     RELEASE_ALONE = 256, /* rows that a transaction which appends nothing deletes at the most */
-    RELEASE_BESIDE = 32, /* rows that one deletes beside its work, and two for each it appends */
+    RELEASE_BESIDE = 32, /* rows that one which appends deletes at least: see release_step */
+    RELEASE_PART = 64,
     TRIM_PAGES = 256,
-    FREE_PAGES_KEPT = 16384, /* 256 MiB: what some seconds of full load need */
+    FREE_PAGES_KEPT = 16384, /* 64 MiB: what a second or two of full load need */
     BUSY_MS = 2000
 };
 
@@ -359,17 +360,28 @@ static int carry_out(struct outbox_db *db, struct outbox_entry *entries, uint64_
     return 0;
 }
 
-/* Deletes in steps, so that a release of many does not hold up the commits that wait behind it. What
- * was released together, 0.7 s' worth, is deleted over some tenths of a second: with 300 rows to a
- * transaction, 1.5 ms each, a dozen of them one after the other and answers behind them took 20 ms.
- * Twice as many as were appended at least, so that it keeps up with any load. */
+/* How many rows a transaction may delete of those that are due: a part of them, so that a release
+ * of many does not hold up the commits that wait behind it. What was released together, 0.7 s'
+ * worth, is deleted over some tenths of a second: with 300 rows to a transaction, 1.5 ms each, a
+ * dozen of them stood one after the other, and answers behind them took 20 ms. Twice as many as are
+ * appended besides, so that it keeps up with any load. */
+static uint64_t release_step(uint64_t due, uint64_t appended)
+{
+    uint64_t step = due / RELEASE_PART;
+    if (step > RELEASE_ALONE || appended == 0)
+        step = RELEASE_ALONE;
+    if (step < RELEASE_BESIDE)
+        step = RELEASE_BESIDE;
+    return step + 2 * appended;
+}
+
 static int release(struct outbox_db *db, uint64_t *released, uint64_t to, uint64_t appended,
                    struct err *err)
 {
-    const uint64_t step = appended == 0 ? RELEASE_ALONE : RELEASE_BESIDE + 2 * appended;
     if (to <= *released)
         return 0;
-    *released = to - *released > step ? *released + step : to;
+    const uint64_t due = to - *released, step = release_step(due, appended);
+    *released = due > step ? *released + step : to;
     if (run_numbered(db, db->release, *released, "release", err) < 0)
         return -1;
     return run_numbered(db, db->mark, *released, "release", err);

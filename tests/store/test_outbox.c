@@ -178,35 +178,50 @@ static void test_write_read_release(void **state)
     assert_null(outbox);
 }
 
+/* Makes a list of so many new entries, in order. */
+static struct outbox_entry *make_list(long from, long count)
+{
+    struct outbox_entry *first = NULL, **tail = &first;
+    for (long n = from; n < from + count; n++) {
+        *tail = make(n, RECORD_BYTES);
+        tail = &(*tail)->next;
+    }
+    return first;
+}
+
+/* Writes so many new records, with a release to `to`: how many it deleted. */
+static uint64_t write_releasing(struct outbox_db *db, long count, uint64_t to)
+{
+    const uint64_t before = outbox_db_released(db);
+    struct outbox_entry *entries = make_list((long)outbox_db_last(db) + 1, count);
+    assert_int_equal(outbox_db_write(db, entries, to, NULL), 0);
+    for (struct outbox_entry *next; entries != NULL; entries = next) {
+        next = entries->next;
+        free(entries);
+    }
+    return outbox_db_released(db) - before;
+}
+
 /* Many records that are released at once are deleted a few with each transaction, so that none of
  * them takes long; by more than it appends, so that it ends. */
 static void test_release_in_steps(void **state)
 {
     (void)state;
-    enum { MANY = 1000, FEW = 64 };
+    enum { DUE = 20000 };
     struct outbox_db *db = outbox_db_open(path, NULL);
-    struct outbox_entry *first = NULL, **tail = &first;
     assert_non_null(db);
-    for (long n = 1; n <= MANY; n++) {
-        *tail = make(n, RECORD_BYTES);
-        tail = &(*tail)->next;
-    }
-    assert_int_equal(outbox_db_write(db, first, 0, NULL), 0);
-    int steps = 0;
-    for (uint64_t before = 0; before < MANY; before = outbox_db_released(db), steps++) {
-        struct outbox_entry *one = make(MANY + 1 + steps, RECORD_BYTES);
-        assert_int_equal(outbox_db_write(db, one, MANY, NULL), 0);
-        const uint64_t deleted = outbox_db_released(db) - before;
-        assert_true(deleted <= FEW);
-        assert_true(deleted > 1 || outbox_db_released(db) == MANY);
-        free(one);
-    }
-    assert_true(steps >= MANY / FEW);
-    assert_int_equal(outbox_db_last(db), MANY + steps);
-    for (struct outbox_entry *e = first, *next; e != NULL; e = next) {
-        next = e->next;
-        free(e);
-    }
+    assert_int_equal(write_releasing(db, DUE, 0), 0);
+    assert_int_equal(write_releasing(db, 1, DUE), 256 + 2); /* much is due */
+    assert_int_equal(write_releasing(db, 200, DUE), 256 + 2 * 200);
+    assert_int_equal(write_releasing(db, 0, DUE), 256);
+    uint64_t last = 0;
+    while (outbox_db_released(db) < DUE - 1000)
+        last = write_releasing(db, 20, DUE);
+    assert_true(last >= 32 + 2 * 20 && last < 64 + 2 * 20); /* fewer, the less is left */
+    while (outbox_db_released(db) < DUE)
+        last = write_releasing(db, 0, DUE);
+    assert_true(last > 0 && last <= 256);
+    assert_int_equal(write_releasing(db, 1, DUE), 0);
     outbox_db_close(&db);
 }
 
