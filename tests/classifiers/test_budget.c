@@ -275,6 +275,40 @@ static void what_is_stopped_often_is_switched_off(void **state)
     assert_number(say(f, "", "aaab")->score, 5);
 }
 
+/* A red rule that is switched off is not the same as one that found nothing. */
+static void what_is_switched_off_hides_no_emergency(void **state)
+{
+    struct fixture *f = *state;
+    put(f, "urgency.yaml", "default: blue\nrules:\n  - level: red\n    regexes: ['(a+)+[bc]']\n");
+    put(f, "categories/chengxiang.yaml",
+        "category: 城乡建设\nrules:\n  - path: 灯\n    keywords: {9: [路灯]}\n");
+    compile(f);
+    remove_filters(f->rules);
+    for (int i = 0; i < LIMIT_REGEX_STRIKES + 5; i++) {
+        classify(f->rules, f->scratch, SPAN("路灯"), long_text('a'), &f->verdict, NULL);
+        assert_true(f->verdict.review);
+        assert_span(f->verdict.review_reason, "regex_limited");
+    }
+}
+
+/* Nor does a condition with one that is switched off in its `none` set a red rule aside. */
+static void what_is_switched_off_sets_nothing_aside(void **state)
+{
+    struct fixture *f = *state;
+    put(f, "conditions.yaml",
+        "conditions:\n  - name: 演练\n    any: [演练]\n    none: [{regex: '(a+)+[bc]'}]\n");
+    put(f, "urgency.yaml",
+        "default: blue\nrules:\n  - level: red\n    keywords: [着火]\n"
+        "    unless_conditions: [演练]\n");
+    compile(f);
+    remove_filters(f->rules);
+    for (int i = 0; i < LIMIT_REGEX_STRIKES + 5; i++) {
+        assert_int_equal(
+            classify(f->rules, f->scratch, SPAN("演练着火"), long_text('a'), &f->verdict, NULL), 0);
+        assert_int_equal(f->verdict.urgency, URGENCY_RED);
+    }
+}
+
 /* --- counters --- */
 
 struct counts {
@@ -337,6 +371,8 @@ int main(void)
         TEST(small_searches_look_seldom),
         TEST(a_search_has_its_time),
         TEST(what_is_stopped_often_is_switched_off),
+        TEST(what_is_switched_off_hides_no_emergency),
+        TEST(what_is_switched_off_sets_nothing_aside),
         TEST(rules_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
