@@ -2,9 +2,8 @@
 
 #include "engine/api/api_private.h"
 #include "engine/base/clock.h"
-#include "engine/base/metric.h"
 
-/* Longer than a record of a live dispatcher can wait for its confirmation. */
+/* Longer than a record of a live dispatcher waits for its confirmation. */
 enum { ON_ITS_WAY_MS = 60000 };
 
 struct lookup {
@@ -15,13 +14,13 @@ struct lookup {
     lookup_write *write;
 };
 
-/* True while an order with this id may still be on its way to Redis. What is given an id is dispatched in order, so an
- * id older than anything unconfirmed is truly unknown. */
+/* True while an order with this id may still be on its way to Redis: from this engine or from another one on the same
+ * Redis, which has answered for it and whose backlog we cannot see. An id tells when it was given. */
 static bool on_its_way(const struct lookup *lookup)
 {
-    const bool fresh = clock_now_ms() - id_time(&lookup->id) < clock_stretch_ms(ON_ITS_WAY_MS);
-    const bool behind = metric_get(METRIC_OUTBOX_UNCONFIRMED) > 0;
-    return !dispatcher_live(lookup->api->options.dispatcher) || (fresh && behind);
+    const int64_t age = clock_now_ms() - id_time(&lookup->id),
+                  most = clock_stretch_ms(ON_ITS_WAY_MS);
+    return !dispatcher_live(lookup->api->options.dispatcher) || (age < most && age > -most);
 }
 
 static void on_got(void *ctx, const struct order_view *view, const struct err *err)
