@@ -7,7 +7,7 @@ set -eu
 
 build="gcc g++ make pkg-config libuv1-dev libhiredis-dev libpcre2-dev libjemalloc-dev node-llhttp
  libsimdjson-dev libyaml-dev liblinear-dev libsqlite3-dev libutf8proc-dev opencc libxxhash-dev redis-server
- libcurl4-openssl-dev libssl-dev ca-certificates openssl libcmocka-dev curl jq"
+ libcurl4-openssl-dev libssl-dev ca-certificates openssl libcmocka-dev curl jq procps sqlite3"
 check="clang clang-format clang-tidy cppcheck libclang-rt-14-dev libhyperscan-dev"
 fuzz="clang libclang-rt-14-dev llvm"
 bench="libhyperscan-dev nodejs"
