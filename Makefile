@@ -43,6 +43,13 @@ LLHTTP_SRC := /usr/share/llhttp
 LLHTTP_INC := /usr/share/include/llhttp
 CPPFLAGS += -isystem $(LLHTTP_INC)
 
+# With other flags (MALLOC, PREFIX, OPT, CC) all is built anew: what they were stands in a file.
+FLAGS := $(CC) $(CXX) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(LDLIBS)
+$(shell mkdir -p $(B))
+ifneq ($(file <$(B)/.flags),$(FLAGS))
+  $(file >$(B)/.flags,$(FLAGS))
+endif
+
 # Floors from the top down: the order in which the libraries are linked.
 ROOMS := engine/app engine/api engine/http engine/store engine/model classifiers engine/base
 lib = $(B)/lib/$(subst /,-,$(1)).a
@@ -79,18 +86,18 @@ $(B)/gen/functions_lua.h: engine/store/functions.lua scripts/embed.sh | $(B)/.bo
 $(call objs,classifiers) $(call objs,tests/classifiers): | $(B)/gen/text_table.h
 $(foreach d,engine/app tests/store tests/app bench/shared,$(call objs,$(d))): | $(B)/gen/functions_lua.h
 
-$(B)/%.o: %.c | $(B)/.bootstrap
+$(B)/%.o: %.c $(B)/.flags | $(B)/.bootstrap
 	@mkdir -p $(@D)
 	$(call say,cc,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/%.o: %.cc | $(B)/.bootstrap
+$(B)/%.o: %.cc $(B)/.flags | $(B)/.bootstrap
 	@mkdir -p $(@D)
 	$(call say,c++,$<)
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # llhttp comes as generated C source in a package; it is compiled strict, without our warnings.
-$(B)/llhttp/%.o: $(LLHTTP_SRC)/%.c | $(B)/.bootstrap
+$(B)/llhttp/%.o: $(LLHTTP_SRC)/%.c $(B)/.flags | $(B)/.bootstrap
 	@mkdir -p $(@D)
 	$(call say,cc,$<)
 	$(Q)$(CC) -std=c17 $(OPT) -g -DLLHTTP_STRICT_MODE=1 -isystem $(LLHTTP_INC) \
@@ -220,10 +227,10 @@ ubsan: ## the tests under UndefinedBehaviorSanitizer
 tsan: ## the tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory B=build/tsan SAN=thread OPT=-O1 test
 
-install: $(B)/jiesu ## to PREFIX (/usr/local), under DESTDIR
+install: $(B)/jiesu ## to PREFIX (/usr/local), under DESTDIR; rules that are there are kept
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/jiesu
 	install -m 755 $(B)/jiesu $(DESTDIR)$(PREFIX)/bin/jiesu
-	cp -r rules $(DESTDIR)$(PREFIX)/share/jiesu/
+	@scripts/install-rules.sh rules $(DESTDIR)$(PREFIX)/share/jiesu
 
 clean: ## remove what was built
 	rm -rf build
