@@ -14,13 +14,13 @@ enum { DEPTH_MAX = 64, PARTS_MAX = LIMIT_REGEX_PATTERN_UNITS + 1 };
 
 static struct pattern_node *parse_choice(struct pattern_parser *p);
 
-enum opening { OPENS_GROUP, OPENS_ATOMIC, OPENS_LOOK, OPENS_NOTHING };
+enum opening { OPENS_CAPTURE, OPENS_GROUP, OPENS_ATOMIC, OPENS_LOOK, OPENS_NOTHING };
 
 /* Behind "(": what kind of group it is; stands at its first part then. */
 static enum opening parse_opening(struct pattern_parser *p)
 {
     if (pattern_peek(p, 0) != '?')
-        return OPENS_GROUP;
+        return OPENS_CAPTURE;
     p->at++;
     static const char *const looks[] = {"=", "!", "<=", "<!"};
     for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
@@ -45,7 +45,7 @@ static enum opening parse_opening(struct pattern_parser *p)
         int open = pattern_peek(p, 0);
         p->at += open == 'P' ? 2 : 1;
         pattern_skip_through(p, open == '\'' ? '\'' : '>');
-        return OPENS_GROUP;
+        return OPENS_CAPTURE;
     }
     while (p->at < p->count && p->units[p->at] != ':' && p->units[p->at] != ')' &&
            p->units[p->at] != '|')
@@ -73,9 +73,12 @@ static struct pattern_node *parse_group(struct pattern_parser *p)
     enum opening opening = parse_opening(p);
     if (opening == OPENS_NOTHING)
         return pattern_node_new(p->arena, PATTERN_NOTHING, 0);
+    size_t group = opening == OPENS_CAPTURE ? p->group_count++ : PATTERN_GROUPS_MAX;
     struct pattern_node *inside = parse_choice(p);
     if (p->at < p->count)
         p->at++; /* the bracket that closes */
+    if (group < PATTERN_GROUPS_MAX)
+        p->groups[group] = inside;
     if (opening == OPENS_LOOK)
         return wrap(p, PATTERN_LOOK, inside);
     if (opening == OPENS_ATOMIC && (inside = wrap(p, PATTERN_ROW, inside)) != NULL)
@@ -83,9 +86,30 @@ static struct pattern_node *parse_group(struct pattern_parser *p)
     return inside;
 }
 
+static bool has_no_end(const struct pattern_node *node)
+{
+    if (node->kind == PATTERN_SET)
+        return node->echo;
+    bool found = node->kind == PATTERN_REPEAT && node->max == PATTERN_UNLIMITED;
+    for (size_t i = 0; i < node->count && !found; i++)
+        found = has_no_end(node->parts[i]);
+    return found;
+}
+
+/* Whether a back-reference follows to a group that is closed and has a repeat without an end. */
+static bool is_echo(const struct pattern_parser *p)
+{
+    int digit = pattern_peek(p, 1), next = pattern_peek(p, 2);
+    if (pattern_peek(p, 0) != '\\' || digit < '1' || digit > '9' || (next >= '0' && next <= '9'))
+        return false;
+    const struct pattern_node *group = p->groups[digit - '1'];
+    return group != NULL && has_no_end(group);
+}
+
 static struct pattern_node *parse_atom(struct pattern_parser *p)
 {
     int unit = pattern_peek(p, 0);
+    bool echo = is_echo(p);
     if (unit == '(')
         return parse_group(p);
     if (unit == '[')
@@ -100,7 +124,10 @@ static struct pattern_node *parse_atom(struct pattern_parser *p)
         pattern_ranges_add(&ranges, (uint32_t)unit, (uint32_t)unit);
     else if (!pattern_escape(p, &ranges, false))
         return pattern_node_new(p->arena, PATTERN_NOTHING, 0);
-    return pattern_set_of(p->arena, ranges.list, ranges.count);
+    struct pattern_node *set = pattern_set_of(p->arena, ranges.list, ranges.count);
+    if (set != NULL)
+        set->echo = echo;
+    return set;
 }
 
 /* "{m,n}" at the reading place: its numbers. False when the brace is a character. */

@@ -36,6 +36,7 @@ struct pattern_node {
     size_t count;
     uint32_t min, max; /* of a repeat; PATTERN_UNLIMITED: without end */
     bool atomic;       /* what it matched once is never tried another way */
+    bool echo;         /* of a set: it stands for a back-reference to a repeat without an end */
 };
 
 /* The tree of a pattern that was folded (regex_fold.h) and compiled. NULL when memory is short;

@@ -8,6 +8,9 @@
 #include "classifiers/lint_pattern.h"
 #include "engine/base/limits.h"
 
+/* Those that a back-reference of one digit can name. */
+enum { PATTERN_GROUPS_MAX = 9 };
+
 /* A pattern being read. */
 struct pattern_parser {
     const uint16_t *units;
@@ -15,6 +18,8 @@ struct pattern_parser {
     struct arena *arena;
     int depth;
     bool no_memory;
+    size_t group_count;                                    /* groups that capture, opened so far */
+    const struct pattern_node *groups[PATTERN_GROUPS_MAX]; /* those that are closed */
 };
 
 /* Of one class: an escape may be several. */

@@ -22,8 +22,10 @@
 
 enum regex_shape {
     SHAPE_SOUND,
-    SHAPE_WIDE,   /* several repeats of anything, without end: each is tried against the others */
-    SHAPE_ALIKE,  /* alternatives that can match the same, within a repeat */
+    SHAPE_IDLE,  /* begins with a repeat without end that may be empty: only costs, at each place */
+    SHAPE_ECHO,  /* a back-reference to a repeat without end: compared anew for each length */
+    SHAPE_WIDE,  /* several repeats of anything, without end: each is tried against the others */
+    SHAPE_ALIKE, /* alternatives that can match the same, within a repeat */
     SHAPE_NESTED, /* a repeat within a repeat: the same text can be shared out in many ways */
 };
 

@@ -49,6 +49,11 @@ static int judge_shape(struct judge *j, const struct lint_pattern *p,
         enum lint_code code;
         const char *what, *todo;
     } shapes[] = {
+        [SHAPE_IDLE] = {LINT_REGEX_WIDE, "it begins with a repeat without an end that may be empty",
+                        "leave the repeat out: what follows it is found without it"},
+        [SHAPE_ECHO] = {LINT_REGEX_WIDE,
+                        "a back-reference repeats what was repeated without an end",
+                        "bound the repeat in the group, as in (.{1,20})"},
         [SHAPE_WIDE] = {LINT_REGEX_WIDE, "it has several repeats of anything without an end",
                         "bound them, as in .{0,20}"},
         [SHAPE_ALIKE] = {LINT_REGEX_ALIKE,

@@ -161,11 +161,43 @@ static size_t wide_repeats(const struct pattern_node *node)
     return node->kind == PATTERN_CHOICE ? most : sum;
 }
 
+static bool has_echo(const struct pattern_node *node)
+{
+    bool found = node->kind == PATTERN_SET && node->echo;
+    if (node->kind != PATTERN_SET)
+        for (size_t i = 0; i < node->count && !found; i++)
+            found = has_echo(node->parts[i]);
+    return found;
+}
+
+/* A search begins at each place, so what stands first and may be empty adds nothing to what is
+ * found; without an end, it reads a long run of one character again from each of its places. */
+static bool begins_idly(const struct pattern_node *node)
+{
+    switch (node->kind) {
+    case PATTERN_REPEAT:
+        return node->min == 0 ? node->max >= WIDE_ROUNDS : begins_idly(node->parts[0]);
+    case PATTERN_ROW:
+        return begins_idly(node->parts[0]);
+    case PATTERN_CHOICE:
+        for (size_t i = 0; i < node->count; i++)
+            if (begins_idly(node->parts[i]))
+                return true;
+        return false;
+    default:
+        return false;
+    }
+}
+
 int regex_shape(const struct pattern_node *tree, struct arena *arena, enum regex_shape *out)
 {
     struct shape s = {.arena = arena, .found = SHAPE_SOUND};
+    if (begins_idly(tree))
+        find(&s, SHAPE_IDLE);
+    if (has_echo(tree))
+        find(&s, SHAPE_ECHO);
     if (wide_repeats(tree) >= WIDE_REPEATS)
-        s.found = SHAPE_WIDE;
+        find(&s, SHAPE_WIDE);
     judge(&s, tree, NULL);
     *out = s.found;
     return s.no_memory ? -1 : 0;
