@@ -17,6 +17,7 @@ OPT ?= -O2
 PREFIX ?= /usr/local
 DATA ?= ../shared/data
 SWEEP_SIZES ?= 10000,100000,1000000
+RELOAD_SECONDS ?= 60
 VERSION := 0.1.0
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -227,6 +228,16 @@ ubsan: ## the tests under UndefinedBehaviorSanitizer
 tsan: ## the tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory B=build/tsan SAN=thread OPT=-O1 test
 
+soak-reload: ## reloads under load for RELOAD_SECONDS (60): plain, ASan and TSan
+	@$(MAKE) --no-print-directory soak-reload-here
+	@$(MAKE) --no-print-directory B=build/asan SAN=address OPT=-O1 soak-reload-here
+	@$(MAKE) --no-print-directory B=build/tsan SAN=thread OPT=-O1 soak-reload-here
+# Only the engine is built for it. What is not the load takes seconds, under a sanitizer some more.
+soak-reload-here: $(B)/jiesu
+	@B=$(B) RELOAD_SECONDS=$(RELOAD_SECONDS) TEST_TIMEOUT=$$(($(RELOAD_SECONDS) + 180)) \
+	  scripts/run-tests.sh tests/system/test_reload.sh
+	@tail -n 1 $(B)/test-logs/system-test_reload.log
+
 install: $(B)/jiesu ## to PREFIX (/usr/local), under DESTDIR; rules that are there are kept
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/jiesu
 	install -m 755 $(B)/jiesu $(DESTDIR)$(PREFIX)/bin/jiesu
@@ -237,5 +248,6 @@ clean: ## remove what was built
 
 -include $(shell find $(B) -name '*.d' -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: all help bench-tools demo run test check bench bench-match bench-classify bench-lifecycle bench-sweep chaos fuzz asan ubsan tsan install clean \
+.PHONY: all help bench-tools demo run test check bench bench-match bench-classify bench-lifecycle bench-sweep chaos fuzz asan ubsan tsan soak-reload \
+        soak-reload-here install clean \
         $(addprefix test-,$(TEST_ROOMS))

@@ -35,7 +35,7 @@ while read -r folder; do
 done < <(sed -n '/^## The repository/,/^## /p' README.md | grep '^| `' | cut -d'|' -f2 | grep -oE '[a-z/]+/')
 while read -r target; do
     grep -q "^$target:.*## " Makefile || fail "README names make $target, which the Makefile does not have"
-done < <(grep -oE '(`|^)make [a-z]+' README.md | awk '{print $2}' | sort -u)
+done < <(grep -oE '(`|^)make [a-z-]+' README.md | awk '{print $2}' | sort -u)
 while read -r route; do
     grep -qF "| \`$route\` |" README.md || fail "README's table of routes lacks $route"
 done < <(sed -nE 's/^ *\{HTTP_([A-Z]+)_, "([^"]+)".*/\1 \2/p' engine/api/api.c)

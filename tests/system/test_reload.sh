@@ -3,7 +3,8 @@
 # from; a bad one is refused with its place, and the one in force stays.
 #
 # Two rule sets differ in one keyword, so that a verdict's category tells which of them it came from.
-# The load posts batches of texts with that keyword. RELOAD_SECONDS (4) is how long.
+# The load is three clients at a time: two post batches of texts with that keyword, one asks for verdicts alone.
+# RELOAD_SECONDS (4) is how long; `make soak-reload` does it for a minute, under the sanitizers too.
 . tests/system/lib.sh
 
 seconds=${RELOAD_SECONDS:-4}
@@ -60,34 +61,56 @@ await verdict_is "$first"
 
 # --- under load ---
 for n in $(seq 200); do printf '{"text":"乾坤挪移试验词，第%d条"}\n' "$n"; done >"$DIR/batch"
-(
-    end=$((SECONDS + seconds))
+printf '{"text":"乾坤挪移试验词"}' >"$DIR/one"
+end=$((SECONDS + seconds))
+swap() {
+    local folder
     while [ $SECONDS -lt $end ]; do
-        put "$second_set"
-        [ "$(reload)" = 200 ] || echo "reload: $(cat "$DIR/reload.json")"
-        put "$first_set"
-        [ "$(reload)" = 200 ] || echo "reload: $(cat "$DIR/reload.json")"
+        for folder in "$second_set" "$first_set"; do
+            put "$folder"
+            [ "$(reload)" = 200 ] || echo "reload: $(cat "$DIR/reload.json")"
+        done
     done
-) >"$DIR/reloads" 2>&1 &
-reloader=$!
-: >"$DIR/pairs"
-batches=0
-while kill -0 $reloader 2>/dev/null; do
-    curl -s "$URL/v1/complaints" -H 'Content-Type: application/x-ndjson' --data-binary "@$DIR/batch" |
-        jq -r 'if .status == 201 then "\(.order.rule_set) \(.order.category | split("/")[0])"
-               elif .status == 202 then "later"
-               else "failed \(.status)" end' >>"$DIR/pairs"
-    batches=$((batches + 1))
-done
-wait $reloader
+    touch "$DIR/swapped"
+}
+# client NAME TYPE BODY ANSWERS URL...: posts the body to each URL, one after the other, until the last swap is done
+# (or much too late). Of each of the ANSWERS of a round NAME.pairs gets a line: the rule set with the category,
+# "later" for an order that is made later, or what failed. NAME.sent says how many answers there should be.
+client() {
+    local name=$1 sent=0
+    while [ ! -e "$DIR/swapped" ] && [ $SECONDS -lt $((end + 60)) ]; do
+        curl -sS --max-time 60 -w '%{stderr}%{http_code}\n' -H "Content-Type: $2" --data-binary "@$3" "${@:5}" \
+            >"$DIR/$name.answers" 2>"$DIR/$name.codes" || echo "failed: curl $?"
+        sed '/^200$/d; s/^/failed: /' "$DIR/$name.codes"
+        jq -r '(if .status == 201 then .order else . end) |
+            if .rule_set and .category then "\(.rule_set) \(.category | split("/")[0])"
+            elif .status == 202 then "later"
+            else "failed: \(tojson)" end' "$DIR/$name.answers" || echo "failed: not JSON"
+        sent=$((sent + $4))
+    done >"$DIR/$name.pairs" 2>&1
+    echo $sent >"$DIR/$name.sent"
+}
+mapfile -t urls < <(yes "$URL/v1/classify" | head -n 50)
+swap >"$DIR/reloads" 2>&1 &
+client first_batches application/x-ndjson "$DIR/batch" 200 "$URL/v1/complaints" &
+client second_batches application/x-ndjson "$DIR/batch" 200 "$URL/v1/complaints" &
+client verdicts application/json "$DIR/one" 50 "${urls[@]}" &
+for job in $(jobs -p); do [ "$job" = "$ENGINE_PID" ] || wait "$job"; done
 same "failed reloads" "" "$(cat "$DIR/reloads")"
-same "answers" $((batches * 200)) "$(wc -l <"$DIR/pairs")"
-same "failed requests" 0 "$(grep -c failed "$DIR/pairs" || true)"
-pairs=$(grep -v later "$DIR/pairs" | sort -u)
 want=$(printf '%s\n%s\n' "$first" "$second" | sort -u)
-same "every verdict names the rule set it came from" "$want" "$pairs"
+for name in first_batches second_batches verdicts; do
+    grep -m 1 failed "$DIR/$name.pairs" && fail "a request of $name failed"
+    sent=$(cat "$DIR/$name.sent")
+    [ "$sent" -ge 1 ] || fail "$name sent nothing"
+    same "answers of $name" "$sent" "$(wc -l <"$DIR/$name.pairs")"
+    other=$(grep -vxF -e later -e "$first" -e "$second" "$DIR/$name.pairs" | sort | uniq -c)
+    same "$name: every verdict names the rule set it came from" "" "$other"
+done
+pairs=$(cat "$DIR"/*.pairs | grep -vx later | sort -u)
+same "both rule sets have decided" "$want" "$pairs"
 reloads=$(get "$URL/metrics" | sed -n 's/^jiesu_rules_reloads_total{result="loaded"} //p')
-echo "$reloads reloads under $(wc -l <"$DIR/pairs") complaints in $seconds s"
+echo "$reloads reloads under $(cat "$DIR"/*_batches.pairs | wc -l) complaints and $(wc -l <"$DIR/verdicts.pairs")" \
+    "other verdicts in $seconds s"
 
 # --- watching ---
 stop_engine
