@@ -31,6 +31,8 @@ CXXFLAGS := -std=c++17 $(OPT) -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow 
 LDFLAGS :=
 LDLIBS := -luv -lhiredis -lpcre2-16 -lyaml -llinear -lsqlite3 -lsimdjson -lxxhash -lcurl -lcrypto -lstdc++ -lpthread -lm
 ifneq ($(SAN),)
+  # Not every sanitizer tells the source that it is there.
+  CPPFLAGS += -DJIESU_SANITIZED
   CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
   CXXFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all
   LDFLAGS += -fsanitize=$(SAN)
