@@ -10,7 +10,8 @@
  *
  * and workers' backends take up some of the orders, step by step; and when it is over, every
  * complaint that was acknowledged must be exactly one order, and stand once in each queue that it
- * names until it was accepted, and every step that was acknowledged must stand in its history, once.
+ * names until it was accepted; every entry of every queue must belong to such an order, which names
+ * it; and every step that was acknowledged must stand in its history, once.
  * The engine, whose clock runs fast, hands over and warns meanwhile. The faults, their order and their moments come from
  * the seed.
  *
@@ -455,13 +456,13 @@ static void stop(struct chaos *c)
 /* Held records may still be on their way: the check is repeated until it finds all, or time is
  * over. A ledger is made anew from what the clients know each time, so that a queue entry is not
  * counted twice. */
-static struct ledger_count judge(struct chaos *c, struct err *err)
+static struct ledger_count judge(struct chaos *c, struct chaos_queues *queues, struct err *err)
 {
     struct ledger_count count = {0};
     const int64_t deadline = now() + RECOVER_MS;
     do {
         struct ledger *ledger = ledger_copy(c->ledger);
-        if (ledger == NULL || chaos_check(chaos_redis_socket(c->redis), ledger, err) < 0) {
+        if (ledger == NULL || chaos_check(chaos_redis_socket(c->redis), ledger, queues, err) < 0) {
             ledger_free(&ledger);
             count.lost = UINT64_MAX;
             return count;
@@ -488,7 +489,8 @@ int main(int argc, char **argv)
         return 69;
     }
     (void)uv_run(&c->loop, UV_RUN_DEFAULT);
-    const struct ledger_count count = judge(c, &err);
+    struct chaos_queues queues = {0};
+    const struct ledger_count count = judge(c, &queues, &err);
     const uint64_t contradictions =
         chaos_clients_contradictions(c->clients) + chaos_workers_contradictions(c->workers);
     const uint64_t acknowledged = chaos_clients_acknowledged(c->clients);
@@ -505,6 +507,7 @@ int main(int argc, char **argv)
     printf("steps: acknowledged=%" PRIu64 " in histories=%" PRIu64 " lost=%" PRIu64
            " twice=%" PRIu64 "\n",
            count.steps_acknowledged, count.steps, count.steps_lost, count.steps_twice);
+    printf("queues: entries=%" PRIu64 " stale=%" PRIu64 "\n", queues.entries, queues.stale);
     printf("rounds=%" PRIu64 " acknowledged=%" PRIu64 " orders=%" PRIu64 " lost=%" PRIu64
            " duplicated=%" PRIu64 "\n",
            c->round, acknowledged, count.orders, count.lost + count.steps_lost,
@@ -512,7 +515,8 @@ int main(int argc, char **argv)
     const bool good = !c->failed && err.code == ERR_NONE && c->round == c->rounds &&
                       count.lost == 0 && count.duplicated == 0 && contradictions == 0 &&
                       count.orders == acknowledged && count.steps_acknowledged > 0 &&
-                      count.steps_lost == 0 && count.steps_twice == 0;
+                      count.steps_lost == 0 && count.steps_twice == 0 && queues.entries > 0 &&
+                      queues.stale == 0;
     stop(c);
     demo_texts_free(&c->texts);
     ledger_free(&c->ledger);

@@ -9,18 +9,45 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PATIENCE_MS = 60000, ENTRIES_ROOM = 1024, READERS = 64 };
+enum { PATIENCE_MS = 60000, ENTRIES_ROOM = 1024, READERS = 64, FROM_BYTES = 64 };
 
 /* More steps than the workers of a run and the engine take on one order. */
 #define HISTORY                                                                               \
     "h2", "h3", "h4", "h5", "h6", "h7", "h8", "h9", "h10", "h11", "h12", "h13", "h14", "h15", \
         "h16", "h17", "h18", "h19", "h20", "h21", "h22", "h23", "h24"
 
+/* One page of a queue, seen together with the orders' hashes: Redis does nothing else meanwhile, so
+ * an order that the engine hands over just then is not mistaken. An entry is good only when it names
+ * an order of this community that waits to be accepted, and that order names this entry; else it is
+ * stale. -> {id of the last entry of a full page or '', entries, stale ones} */
+static const char read_page_lua[] =
+    "local queue, from, most = KEYS[1], ARGV[1], tonumber(ARGV[2])\n"
+    "local page = redis.call('XRANGE', queue, from, '+', 'COUNT', most)\n"
+    "local prefix, community = string.match(queue, '^(jiesu:{([^}]*)}:)q:')\n"
+    "local stale = 0\n"
+    "for _, entry in ipairs(page) do\n"
+    "  local id, own = nil, false\n"
+    "  for i = 1, #entry[2], 2 do\n"
+    "    if entry[2][i] == 'id' then id = entry[2][i + 1] end\n"
+    "  end\n"
+    "  local of, ulid = string.match(id or '', '^(.*)%.([^.]*)$')\n"
+    "  if ulid and of == community then\n"
+    "    local held = redis.call('HMGET', prefix .. 'order:' .. ulid, 'state', 'entries')\n"
+    "    local names, pair = ' ' .. (held[2] or '') .. ' ', ' ' .. queue .. ' ' .. entry[1] .. ' "
+    "'\n"
+    "    own = (held[1] == 'dispatched' or held[1] == 'awaiting_decision') and\n"
+    "      string.find(names, pair, 1, true)\n"
+    "  end\n"
+    "  if not own then stale = stale + 1 end\n"
+    "end\n"
+    "return {#page == most and page[most][1] or '', #page, stale}\n";
+
 struct check {
     uv_loop_t loop;
     uv_timer_t patience;
     struct redis *redis;
     struct ledger *ledger;
+    struct chaos_queues queues;
     size_t open; /* commands under way */
     struct id *orders;
     size_t order_count, order_next;
@@ -68,8 +95,8 @@ struct reader {
 static void read_next(struct reader *reader);
 static void read_entry(struct reader *reader);
 
-/* An order that waits stands in each queue that it names, once; one that does not in none. What stands in a queue
- * and is not named by its order is nobody's: whoever reads the queue does not see it. */
+/* An order that waits stands in each queue that it names, once; one that does not in none. (What stands
+ * in a queue and is not named by its order is found from the other side, see read_page.) */
 static void on_entry(void *ctx, const struct reply *reply, const struct err *err)
 {
     struct reader *reader = ctx;
@@ -206,6 +233,65 @@ static void read_orders(struct check *c)
     }
 }
 
+/* Queues are read from their side, too: a worker's backend that reads them sees each entry, whoever
+ * names it. A queue is read a page at a time: it may hold more than one reply may. */
+struct page {
+    struct check *check;
+    struct key queue;
+    char from[FROM_BYTES]; /* "-", or "(" and the last id seen */
+};
+
+static void read_page(struct page *page);
+
+static void on_page(void *ctx, const struct reply *reply, const struct err *err)
+{
+    struct page *page = ctx;
+    struct check *c = page->check;
+    if (err != NULL || reply_type(reply) != REPLY_ARRAY || reply_size(reply) != 3) {
+        fail(c, err != NULL ? err->text : "a queue that cannot be read");
+        mem_free(page);
+        return;
+    }
+    const struct span last = reply_span(reply_at(reply, 0));
+    c->queues.entries += (uint64_t)reply_integer(reply_at(reply, 1));
+    c->queues.stale += (uint64_t)reply_integer(reply_at(reply, 2));
+    if (last.len > 0) {
+        (void)snprintf(page->from, sizeof(page->from), "(%.*s", SPAN_ARG(last));
+        read_page(page);
+    } else {
+        mem_free(page);
+    }
+    ended(c);
+}
+
+static void read_page(struct page *page)
+{
+    struct check *c = page->check;
+    const struct span argv[] = {SPAN("EVAL"),           span_str(read_page_lua), SPAN("1"),
+                                key_span(&page->queue), span_str(page->from),    SPAN("1000")};
+    c->open++;
+    if (redis_command(c->redis, argv[3], sizeof(argv) / sizeof(argv[0]), argv, on_page, page,
+                      &c->err) < 0) {
+        mem_free(page);
+        finish(c);
+    }
+}
+
+static void read_queue(struct check *c, struct span queue)
+{
+    struct page *page = mem_zalloc(1, sizeof(*page));
+    if (page == NULL || queue.len >= KEY_BYTES) {
+        fail(c, "out of memory, or a key that is too long");
+        mem_free(page);
+        return;
+    }
+    page->check = c;
+    memcpy(page->queue.text, queue.ptr, queue.len);
+    page->queue.len = queue.len;
+    (void)snprintf(page->from, sizeof(page->from), "-");
+    read_page(page);
+}
+
 static void on_keys(void *ctx, const struct reply *reply, const struct err *err)
 {
     struct check *c = ctx;
@@ -219,8 +305,11 @@ static void on_keys(void *ctx, const struct reply *reply, const struct err *err)
         return;
     }
     for (size_t i = 0; i < reply_size(reply); i++) {
-        if (key_parse_order(reply_span(reply_at(reply, i)), &c->orders[c->order_count]) == 0)
+        const struct span key = reply_span(reply_at(reply, i));
+        if (key_parse_order(key, &c->orders[c->order_count]) == 0)
             c->order_count++;
+        else if (span_find(key, SPAN("}:q:")) >= 0)
+            read_queue(c, key);
     }
     read_orders(c);
     ended(c);
@@ -241,7 +330,8 @@ static void on_patience(uv_timer_t *timer)
     fail(timer->data, "Redis does not answer the check");
 }
 
-int chaos_check(const char *socket, struct ledger *ledger, struct err *err)
+int chaos_check(const char *socket, struct ledger *ledger, struct chaos_queues *queues,
+                struct err *err)
 {
     static struct check check;
     struct check *c = &check;
@@ -262,6 +352,7 @@ int chaos_check(const char *socket, struct ledger *ledger, struct err *err)
     (void)uv_run(&c->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&c->loop);
     mem_free(c->orders);
+    *queues = c->queues;
     if (c->err.code == ERR_NONE)
         return 0;
     if (err != NULL)

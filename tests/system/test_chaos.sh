@@ -18,3 +18,5 @@ grep -qE '^rounds=6 acknowledged=[1-9][0-9]* orders=[1-9][0-9]* lost=0 duplicate
     fail "chaos said: $(tail -n 3 "$DIR/out")"
 grep -qE '^steps: acknowledged=([1-9][0-9]*) in histories=\1 lost=0 twice=0$' "$DIR/out" ||
     fail "chaos said of the steps: $(tail -n 3 "$DIR/out")"
+grep -qE '^queues: entries=[1-9][0-9]* stale=0$' "$DIR/out" ||
+    fail "chaos said of the queues: $(tail -n 3 "$DIR/out")"
