@@ -1,5 +1,5 @@
 #!lua name=jiesu
--- version 5
+-- version 6
 --
 -- Everything jiesu writes to Redis, as functions: one call is one step, whole or absent. Redis keeps the
 -- writes of a call together (MULTI/EXEC in the append-only file), so a crash never leaves half of one.
@@ -15,7 +15,11 @@
 
 -- jiesu_version: the number in the second line of this file.
 local function version()
-  return 5
+  return 6
+end
+
+local function has_word(list, sep, word)
+  return list and string.find(sep .. list .. sep, sep .. word .. sep, 1, true) ~= nil
 end
 
 -- A fence against half a transaction in the append-only file. When the file ends in the middle of a command inside
@@ -41,9 +45,42 @@ local function fence(queue)
   fenced[queue] = true
 end
 
+-- What the hash of the order that an entry of a queue is for says, {answer, state, ...}; nothing when the entry was
+-- deleted, or when its order is gone or does not name it.
+local function owner(orders, queue, entry)
+  -- The first field of an entry is `id`, "<community>.<ulid>".
+  local ulid = entry[2] and string.match(entry[2][2], '[^.]*$')
+  local held = ulid and redis.call('HMGET', orders .. ulid, 'answer', 'state', 'entries', 'entry')
+  return held and ((held[4] or '') ~= '' or has_word(held[3] or nil, ' ', queue .. ' ' .. entry[1])) and held
+end
+
+local function discard(queue, entry)
+  redis.call('XACK', queue, 'workers', entry)
+  redis.call('XDEL', queue, entry)
+end
+
+-- Takes entries that are nobody's out of a queue. When Redis is killed once more before a torn call (see fence) was
+-- made again, but after a transaction of another, its open MULTI is carried out: the entry is in the queue, and the
+-- hash that would name it is not there. No entry comes in behind it before the fence is set; so this is
+-- done just before that, and needs to look at the newest entries only.
+local NEWEST = 16
+
+local function sweep(queue)
+  local orders = string.match(queue, '^jiesu:{[^}]*}:') .. 'order:'
+  local newest = redis.pcall('XREVRANGE', queue, '+', '-', 'COUNT', NEWEST)
+  for _, entry in ipairs(newest) do -- none in an error, which XADD is going to tell
+    if not owner(orders, queue, entry) then
+      discard(queue, entry[1])
+    end
+  end
+end
+
 -- Adds an entry to a queue, whose consumer group is made with it. Returns the entry's id, or the error.
 local function enqueue(queue, fields)
-  fence(queue)
+  if not fenced[queue] then
+    sweep(queue)
+    fence(queue)
+  end
   local entry = redis.pcall('XADD', queue, 'NOMKSTREAM', '*', unpack(fields))
   if not entry then
     redis.call('XGROUP', 'CREATE', queue, 'workers', '0', 'MKSTREAM')
@@ -55,8 +92,7 @@ end
 -- Takes an order out of the queues it is in: "queue entry queue entry ...".
 local function dequeue(entries)
   for queue, entry in string.gmatch(entries or '', '(%S+) (%S+)') do
-    redis.call('XACK', queue, 'workers', entry)
-    redis.call('XDEL', queue, entry)
+    discard(queue, entry)
   end
 end
 
@@ -190,10 +226,6 @@ local REFUSED = 1600
 local function refuse(key, id, refused, state, at, why)
   redis.call('HSET', key, 'refused', string.sub(id .. ' ' .. (refused or ''), 1, REFUSED))
   return {'conflict', state, at, why}
-end
-
-local function has_word(list, sep, word)
-  return list and string.find(sep .. list .. sep, sep .. word .. sep, 1, true) ~= nil
 end
 
 -- Departments that were whistled for, in one field: "department number department number ...", the number being
@@ -625,17 +657,13 @@ local function queue(keys, argv)
       local want = most - #answers
       if want > 0 then
         for _, entry in ipairs(entries(stream, argv[1], want, from)) do
-          -- The first field of an entry is `id`, "<community>.<ulid>".
-          local ulid = entry[2] and string.match(entry[2][2], '[^.]*$')
-          local held = ulid and redis.call('HMGET', orders .. ulid, 'answer', 'state', 'entries', 'entry')
-          local named = held and ((held[4] or '') ~= '' or has_word(held[3] or nil, ' ', stream .. ' ' .. entry[1]))
-          if named and held[1] then
+          local held = owner(orders, stream, entry)
+          if held and held[1] then
             -- As it was answered at creation, but for its state: the first member of that name is its own.
             answers[#answers + 1] =
               (string.gsub(held[1], '"status":"dispatched"', '"status":"' .. held[2] .. '"', 1))
           else
-            redis.call('XACK', stream, 'workers', entry[1])
-            redis.call('XDEL', stream, entry[1])
+            discard(stream, entry[1])
           end
         end
       end
