@@ -9,8 +9,10 @@ mkdir -p "$dir"
 cp -r engine classifiers rules scripts Makefile "$dir/"
 # The build tree comes along, so that only the broken file is compiled.
 mkdir -p "$dir/build"
-cp -r "$B/engine" "$B/classifiers" "$B/gen" "$B/lib" "$B/llhttp" "$B/.bootstrap" "$dir/build/"
-find "$dir/build" -exec touch {} +
+cp -r "$B/engine" "$B/classifiers" "$B/gen" "$B/lib" "$B/llhttp" "$B/.bootstrap" "$B/.flags" "$dir/build/"
+# One moment for all of it: nothing that was built is older than what it was built of.
+touch "$dir/copied"
+find "$dir/build" -exec touch -r "$dir/copied" {} +
 sed -i 's/d->known && fingerprint\.hi == d->fingerprint\.hi && fingerprint\.lo == d->fingerprint\.lo/d->known/' \
     "$dir/engine/store/dispatch.c"
 if cmp -s "$dir/engine/store/dispatch.c" engine/store/dispatch.c; then
