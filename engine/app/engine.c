@@ -423,7 +423,8 @@ static void announce(const struct engine *e)
                    e->port);
     printf("jiesu serves on %s. Three things to try:\n\n"
            "  curl -s %s/v1/complaints -H 'Content-Type: application/json' \\\n"
-           "    -d '{\"text\":\"碧湖花园3栋楼道堆满杂物，消防通道堵了\"}' | tee /tmp/jiesu-answer.json\n"
+           "    -d '{\"text\":\"碧湖花园3栋楼道堆满杂物，消防通道堵了\"}' |\n"
+           "    tee /tmp/jiesu-answer.json\n"
            "  curl -s \"%s/v1/workers/$(jq -r .assignee.id /tmp/jiesu-answer.json)/queue?wait=5\"\n"
            "  curl -s %s/metrics\n\n"
            "Stop it with Ctrl-C.\n",
